@@ -1,0 +1,76 @@
+"""Facilitating: a person does something to a room, or proposes to; refused here where everybody would find it void.
+
+Implements docs/spec/core.md §5 and events.md, section Act.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tertulia.protocol import sending
+from tertulia.protocol.effects import View
+from tertulia.protocol.event import CONTROL, Kind
+from tertulia.protocol.facilitation import DEEDS, LIMIT_REASON, About, Deed, Steer
+from tertulia.protocol.refusal import refuse
+from tertulia.protocol.steering import Steering
+from tertulia.protocol.text import clean
+
+if TYPE_CHECKING:
+    from tertulia.protocol.core import Core
+    from tertulia.protocol.dialogue import Dialogue
+    from tertulia.protocol.encoding import Value
+    from tertulia.protocol.inputs import Facilitate
+    from tertulia.protocol.turn import Turn
+
+LIMIT_ROUND: Final = 60 * 24 * 60
+"""Minutes that a round may stay open."""
+
+
+def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) -> dict[str, Value]:
+    """Do it, or propose it where several must sign.
+
+    Raises: LocalError when I may not, or it would change nothing.
+    """
+    text = clean(command.text, LIMIT_REASON + 1).strip()
+    _check(dialogue, command, text)
+    opens, closes = (turn.minute, turn.minute + command.minutes) if command.deed is Deed.ROUND else (0, 0)
+    body = Steer(command.deed, dialogue.plenary, command.subject, text, opens, closes)
+    event = dialogue.author(turn, CONTROL, Kind.ACT, body.encode())
+    sending.send_control(core, turn, dialogue, event)
+    turn.changed(View.PEOPLE, dialogue.id)
+    turn.changed(View.MESSAGES, dialogue.id)
+    fact = next(act for act in dialogue.state.acts if act.event == event.id)
+    return {"act": event.id.hex(), "state": fact.outcome.value}
+
+
+def _check(dialogue: Dialogue, command: Facilitate, text: str) -> None:
+    state, member, rule = dialogue.state, dialogue.member, DEEDS[command.deed]
+    quorum = state.charter.quorum if rule.harsh and state.charter is not None else 1
+    enough = sum(one.facilitator for one in state.members.values()) >= quorum
+    if enough and (member is None or not member.facilitator):
+        raise refuse("Only those who facilitate can do this.", "Ask one of them; “members” says who they are.")
+    if not text:
+        raise refuse("This needs a reason that everybody can read.", "Say why, in a sentence.")
+    if len(text) > LIMIT_REASON:
+        raise refuse(f"A reason has at most {LIMIT_REASON} characters.", "Say it in fewer words.")
+    if command.deed is Deed.ROUND and not 1 <= command.minutes <= LIMIT_ROUND:
+        raise refuse("A round stays open from a minute to 60 days.", "Say for how long, such as 72h.")
+    stands = state.steering[dialogue.plenary]
+    if stands.closed and rule.about is not About.EVENT:
+        raise refuse("This room is closed.", "Read on; or begin another dialogue.")
+    if command.deed is Deed.MUTE and command.subject not in state.roster:
+        raise refuse("This person is not in the dialogue.", "List the people to see who is.")
+    if not _changes(stands, command):
+        raise refuse("That is so already.", "See what was done: tertulia acts")
+
+
+def _changes(stands: Steering, command: Facilitate) -> bool:
+    match command.deed:
+        case Deed.PAUSE | Deed.RESUME:
+            return stands.paused == (command.deed is Deed.RESUME)
+        case Deed.MUTE | Deed.UNMUTE:
+            return (command.subject in stands.muted) == (command.deed is Deed.UNMUTE)
+        case Deed.FOLD | Deed.UNFOLD:
+            return (command.subject in stands.folded) == (command.deed is Deed.UNFOLD)
+        case _:
+            return True

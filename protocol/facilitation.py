@@ -1,0 +1,113 @@
+"""Facilitation: what facilitators do to a room, as one kind of body and a table of deeds.
+
+Implements docs/spec/events.md, section Act, which prints `DEEDS` (a test holds them equal). What is done is an act like
+a removal: proposed once, signed by as many as the table says, judged in the past of whoever speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum, unique
+from typing import Final
+
+from tertulia.protocol.encoding import decode, encode
+from tertulia.protocol.ids import RoomId
+from tertulia.protocol.prekey import LIMIT_MINUTE
+from tertulia.protocol.shape import as_bytes, as_id, as_int, as_list, as_text, wrong
+
+LIMIT_ACT: Final = 4 * 1024
+"""Bytes of the body of an act event."""
+LIMIT_REASON: Final = 512
+"""Characters of the reason for an act, or of what it announces."""
+
+
+@unique
+class Deed(IntEnum):
+    """What is done."""
+
+    PAUSE = 1
+    RESUME = 2
+    MUTE = 3
+    UNMUTE = 4
+    CLOSE = 5
+    FOLD = 6
+    UNFOLD = 7
+    ITEM = 8
+    ROUND = 9
+
+
+@unique
+class About(StrEnum):
+    """To what in the room."""
+
+    ROOM = "the room"
+    MEMBER = "a member"
+    EVENT = "an event"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`harsh`: as many facilitators sign as the charter's quorum says, else one; `lifts` what it ends."""
+
+    about: About
+    harsh: bool
+    what: str
+    lifts: Deed | None = None
+
+
+DEEDS: Final[Mapping[Deed, Rule]] = {
+    Deed.PAUSE: Rule(About.ROOM, False, "nobody speaks there"),
+    Deed.RESUME: Rule(About.ROOM, False, "ends every pause that it knew of", Deed.PAUSE),
+    Deed.MUTE: Rule(About.MEMBER, True, "they do not speak there"),
+    Deed.UNMUTE: Rule(About.MEMBER, True, "ends every mute of theirs that it knew of", Deed.MUTE),
+    Deed.CLOSE: Rule(About.ROOM, True, "nobody speaks there any more"),
+    Deed.FOLD: Rule(About.EVENT, True, "shown folded, with the reason; nothing is lost"),
+    Deed.UNFOLD: Rule(About.EVENT, True, "ends every fold of it that it knew of", Deed.FOLD),
+    Deed.ITEM: Rule(About.ROOM, False, "announces an item of the agenda"),
+    Deed.ROUND: Rule(About.ROOM, False, "opens a round: everybody speaks once within its window"),
+}
+"""Who may do it, to what, and what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """A deed in `room` to `subject` (a member or an event; none where it is about the room).
+
+    `text` is the reason, or what is announced; a round's window is the minutes `opens` to `closes`, else both are 0.
+    """
+
+    deed: Deed
+    room: RoomId
+    subject: bytes
+    text: str = field(repr=False)
+    opens: int = 0
+    closes: int = 0
+
+    def encode(self) -> bytes:
+        """CBOR `[deed, room, subject or empty, text, opens, closes]`."""
+        return encode([int(self.deed), self.room, self.subject, self.text, self.opens, self.closes])
+
+
+def decode_act(body: bytes) -> Steer | None:
+    """Read the body of an act event; None for a deed that we do not know.
+
+    Raises RemoteError: SIZE, ENCODING, SHAPE.
+    """
+    fields = as_list(decode(body, LIMIT_ACT))
+    if not fields:
+        raise wrong("no deed")
+    number = as_int(fields[0], 1, 2**16 - 1)
+    if number > Deed.ROUND:
+        return None
+    deed = Deed(number)
+    room, subject, text, opens, closes = as_list(fields[1:], 5)
+    whom = as_bytes(subject, 0) if DEEDS[deed].about is About.ROOM else as_id(subject)
+    reason = as_text(text, LIMIT_REASON)
+    if not reason.strip():
+        raise wrong("no reason")
+    first = as_int(opens, 0, LIMIT_MINUTE)
+    last = as_int(closes, 0, LIMIT_MINUTE)
+    if (first >= last) if deed is Deed.ROUND else (first or last):
+        raise wrong("not a window")
+    return Steer(deed, RoomId(as_id(room)), whom, reason, first, last)

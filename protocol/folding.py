@@ -1,0 +1,146 @@
+"""Folding on: from what was folded and the events that came since, to what a whole fold of everything held gives.
+
+Implements docs/spec/core.md §2. Invariant: `advance` equals `fold_whole` in every field, whatever comes in whatever
+order; only the cost differs. Speech joins its room where it belongs; control events that change no verdict already
+given are judged anew without the rooms being read again; everything else is folded whole. Values are never changed, so
+an overlay that is forgotten leaves no trace.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from tertulia.protocol.act import Proposal
+from tertulia.protocol.charter import Charter
+from tertulia.protocol.checkpoint import Checkpoint
+from tertulia.protocol.cover import Cover
+from tertulia.protocol.event import CONTROL, Event
+from tertulia.protocol.fold import Folded, fold_control, fold_whole
+from tertulia.protocol.fold_one import join
+from tertulia.protocol.fold_speech import Speech, in_order
+from tertulia.protocol.ground import Ground
+from tertulia.protocol.ids import EventId, RoomId
+from tertulia.protocol.portrait import cited, named_in, room_of, state_hash
+from tertulia.protocol.room import OpenRoom
+from tertulia.protocol.roster import Cosign
+from tertulia.protocol.state import NoOp, State
+
+Held = Mapping[EventId, Event]
+
+
+def advance(folded: Folded, checkpoint: Checkpoint | None, held: Held, news: Iterable[Event]) -> Folded:
+    """Return what `fold_whole(checkpoint, held)` does: `held` is what was folded before, and the `news`.
+
+    Raises as `fold` does.
+    """
+    news = tuple(news)
+    control = tuple(event for event in news if event.header.room == CONTROL)
+    if folded.bench is None or any(_stirs(folded.state, event) for event in control):
+        return fold_whole(checkpoint, held)
+    if control:
+        ordered = list(folded.control)
+        for event in control:
+            insort(ordered, event, key=in_order)
+        folded = fold_control(checkpoint, tuple(ordered), folded.speech, held)
+    for event in news:
+        if event.header.room != CONTROL:
+            following = _hear(folded, event, held)
+            if following is None:
+                return fold_whole(checkpoint, held)
+            folded = following
+    return folded
+
+
+def forget(folded: Folded, checkpoint: Checkpoint | None, held: Held, dropped: Collection[EventId]) -> Folded:
+    """Return what `fold_whole(checkpoint, held)` does after some events that were `waiting` are held no more."""
+    if folded.bench is None:
+        return fold_whole(checkpoint, held)
+    assert folded.state.waiting.issuperset(dropped), "only what waits can go without a trace"
+    waiting = folded.speech.waiting.difference(dropped)
+    ancestry = folded.bench.ancestry
+    lacks = frozenset(head for event in waiting for head in held[event].header.control if head not in ancestry)
+    control = tuple(event for event in folded.control if event.id not in dropped)
+    return fold_control(checkpoint, control, replace(folded.speech, waiting=waiting, lacks=lacks), held)
+
+
+def _stirs(state: State, event: Event) -> bool:
+    """Say whether a control event may change what became of speech: a removal does, a new room, what is waited for."""
+    return isinstance(event.content, Charter | OpenRoom | Proposal | Cosign) or event.id in state.missing
+
+
+def _hear(folded: Folded, event: Event, held: Held) -> Folded | None:
+    """One more event outside the control room; None when its room is to be read anew."""
+    state, speech, bench = folded.state, folded.speech, folded.bench
+    ground = state.ground
+    assert ground is not None and bench is not None, "only what has a charter is gone on from"  # noqa: PT018
+    authority, header = ground.authority, event.header
+    if event.id in ground.strays.named or ground.covers.get(header.room, Cover()).covers(event.id, header.lamport):
+        speech = replace(speech, covered=speech.covered | {event.id})
+        return replace(folded, state=_covered(state, event), speech=speech)
+    lacking = [head for head in header.control if head not in authority.ancestry]
+    if lacking:
+        speech = replace(speech, waiting=speech.waiting | {event.id}, lacks=speech.lacks.union(lacking))
+        return replace(folded, state=_waiting(state, event, lacking, held), speech=speech)
+    if not authority.is_open(header.room, bench.verdict(event).past):
+        speech = _astray(speech, event)
+        return replace(folded, state=_told(state, speech, event, NoOp.NO_ROOM, None), speech=speech)
+    log = join(header.room, speech.logs[header.room], event, bench, held)
+    if log is None:
+        return None
+    speech = replace(speech, logs={**speech.logs, header.room: log})
+    return replace(folded, state=_told(state, speech, event, log.noops.get(event.id), header.room), speech=speech)
+
+
+def _astray(speech: Speech, event: Event) -> Speech:
+    """Speech in a room its author could not know of."""
+    named = {**speech.strays.named, event.id: event.header.lamport}
+    strays = Cover(speech.strays.tally.plus((event.element,)), named)
+    return replace(speech, strays=strays, nowhere=speech.nowhere | {event.id})
+
+
+def _covered(state: State, event: Event) -> State:
+    """What the checkpoint covers has turned up again."""
+    citing = replace(state.citing, covered=state.citing.covered | {event.id})
+    return replace(state, missing=state.missing - {event.id}, citing=citing)
+
+
+def _waiting(state: State, event: Event, lacking: list[EventId], held: Held) -> State:
+    """Speech that names control events which are not placed."""
+    missing = (state.missing - {event.id}).union(head for head in lacking if head not in held)
+    waiting = state.waiting | {event.id}
+    return replace(
+        state, waiting=waiting, missing=missing, citing=replace(state.citing, waiting=state.citing.waiting | {event.id})
+    )
+
+
+def _told(state: State, speech: Speech, event: Event, reason: NoOp | None, room: RoomId | None) -> State:
+    """The state with an event that has its place in a room, or among the strays."""
+    before = state.ground
+    assert before is not None, "only what has a charter is gone on from"
+    covers = {key: log.cover for key, log in speech.logs.items()}
+    ground = Ground(
+        before.charter_body, before.authority, before.genesis, before.control, covers, speech.strays, before.live
+    )
+    citing = replace(state.citing, named=named_in(ground))
+    rooms = state.rooms
+    if room is not None:
+        log = speech.logs[room]
+        rooms = {**rooms, room: room_of(room, rooms[room].title, log)}
+        reached = max(citing.lamports[room], log.cover.named[event.id])
+        citing = replace(
+            citing,
+            rooms={**citing.rooms, room: cited(log.cover)},
+            last={**citing.last, room: log.numbers.last},
+            lamports={**citing.lamports, room: reached},
+        )
+    return replace(
+        state,
+        rooms=rooms,
+        noops=state.noops if reason is None else {**state.noops, event.id: reason},
+        missing=state.missing - {event.id},
+        hash=state_hash(state.control_hash, ground),
+        citing=citing,
+        ground=ground,
+    )

@@ -1,0 +1,307 @@
+"""What happens to a core: frozen values handed to `core.handle(input, now)`.
+
+Implements the machine of docs/spec/README.md. Everything a core can learn arrives here: frames that the
+carrier has already checked, answers to its own effects, time, reachability, and what a person asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tertulia.protocol.body import Words
+    from tertulia.protocol.commons import Commons
+    from tertulia.protocol.commons_card import Relay, SignedCard, Stewards
+    from tertulia.protocol.commons_chain import Chain
+    from tertulia.protocol.facilitation import Deed
+    from tertulia.protocol.frame import Frame
+    from tertulia.protocol.ids import CommonsId, DialogueId, EventId, FrameId, PersonaId
+    from tertulia.protocol.invite import Invite
+
+
+@dataclass(frozen=True, slots=True)
+class FrameArrived:
+    """A frame whose structure, window and commons MAC the carrier has checked, and which it has archived."""
+
+    commons: CommonsId
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKept:
+    """A peer holds this frame of ours: it listed it or acknowledged it. `peer` only tells peers apart."""
+
+    frame: FrameId
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class HpkeSealed:
+    """The ciphertexts for the `HpkeSeal` effect of the same job, in its order."""
+
+    job: int
+    sealed: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The timer set under this name has run out."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """How many peers of a commons have passed hello and a first sync; 0 means offline."""
+
+    commons: CommonsId
+    peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """A neighbour's clock (ms since the Unix epoch), as its hello showed it just now."""
+
+    neighbour: str
+    clock: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommonsAdded:
+    """This node now carries this commons (or knows it better: a repeated id replaces the record)."""
+
+    commons: Commons
+
+
+@dataclass(frozen=True, slots=True)
+class NewDialogue:
+    """Found a dialogue under the charter of a preset; `keep` in days, 0: as long as the community does.
+
+    `quorum`: how many facilitators must sign a removal, a change of roles or what is harsh; None: as the preset has it.
+    """
+
+    title: str
+    commons: CommonsId
+    nick: str
+    quorum: int | None = None
+    preset: str = "conversation"
+    languages: tuple[str, ...] = ()
+    simulation: bool = False
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MakeInvite:
+    """Publish an invite card; `expires` in minutes since the Unix epoch; `ask` holds knocks for the person."""
+
+    dialogue: DialogueId
+    uses: int
+    expires: int
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Knock with this invite until admitted or refused."""
+
+    invite: Invite
+    nick: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayText:
+    """Say this in the dialogue's plenary, off the record."""
+
+    dialogue: DialogueId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utter:
+    """Say, propose or revise this in the dialogue's plenary, or take this stance there."""
+
+    dialogue: DialogueId
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitKnock:
+    """Admit the person behind this held knock."""
+
+    knock: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseKnock:
+    """Refuse the person behind this held knock and tell them."""
+
+    knock: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """Remove a member: their authority ends at once; what others have seen of them stays."""
+
+    dialogue: DialogueId
+    member: PersonaId
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Propose that a member facilitate, or no more."""
+
+    dialogue: DialogueId
+    member: PersonaId
+    facilitator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignAct:
+    """Sign what somebody else proposed."""
+
+    dialogue: DialogueId
+    act: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Facilitate:
+    """Do this to the dialogue's plenary, or propose it; `text` is why, or what is announced.
+
+    `subject`: the member or the event it is about; `minutes`: for how long a round is open.
+    """
+
+    dialogue: DialogueId
+    deed: Deed
+    text: str
+    subject: bytes = b""
+    minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRules:
+    """The person has read the rules and guidelines of the dialogue, and accepts them."""
+
+    dialogue: DialogueId
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveDialogue:
+    """Leave for good; what one has said stays with the others."""
+
+    dialogue: DialogueId
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSeen:
+    """The person has looked at the dialogue: nothing that has arrived so far is unread."""
+
+    dialogue: DialogueId
+
+
+@dataclass(frozen=True, slots=True)
+class MarkChecked:
+    """The person has compared the short code with this member."""
+
+    dialogue: DialogueId
+    member: PersonaId
+
+
+@dataclass(frozen=True, slots=True)
+class SetReceipts:
+    """Tell others what has been received, or stop telling them."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmClock:
+    """This machine's clock is right: what is past its time may be erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSteward:
+    """Hold this steward's key of a commons (32 bytes, fresh), unless one is held."""
+
+    commons: CommonsId
+    seed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseCard:
+    """Change the card of a commons, as one of its stewards; None leaves a part as it is."""
+
+    commons: CommonsId
+    relays: tuple[Relay, ...] | None = None
+    seeds: tuple[Relay, ...] | None = None
+    stewards: Stewards | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignProposal:
+    """Agree, as a steward, to the proposed card of this id."""
+
+    commons: CommonsId
+    card: bytes
+
+
+Command = (
+    NewDialogue
+    | MakeInvite
+    | Join
+    | SayText
+    | Utter
+    | AdmitKnock
+    | RefuseKnock
+    | RemoveMember
+    | SetRole
+    | SignAct
+    | Facilitate
+    | AcceptRules
+    | LeaveDialogue
+    | MarkSeen
+    | MarkChecked
+    | SetReceipts
+    | KeepSteward
+    | ReviseCard
+    | SignProposal
+    | ConfirmClock
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person's command; answered by exactly one `Reply` or `Refuse` with the same id."""
+
+    id: int
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class CardFollowed:
+    """The node follows this chain of a commons' cards; also said once at each unlock."""
+
+    commons: CommonsId
+    chain: Chain
+
+
+@dataclass(frozen=True, slots=True)
+class CardProposed:
+    """A commons' card that lacks signatures was met."""
+
+    commons: CommonsId
+    card: SignedCard
+
+
+Input = (
+    FrameArrived
+    | FrameKept
+    | HpkeSealed
+    | TimerFired
+    | Reachable
+    | ClockSeen
+    | CommonsAdded
+    | CardFollowed
+    | CardProposed
+    | Ask
+)

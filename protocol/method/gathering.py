@@ -1,0 +1,195 @@
+"""Gathering: from rooms as they were folded to the matters that were talked about in them.
+
+Implements docs/spec/method.md. Total, and a function of the rooms' logs, the events' bodies and the charter's rules
+alone: so it is the same on every node, whatever came in which order. Each room is read once, in its order (lamport,
+id); what an event asks for is granted or refused by the tables of `rules` and what stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
+
+from tertulia.protocol.body import Body, Words
+from tertulia.protocol.event import Event
+from tertulia.protocol.ids import EventId, PersonaId, RoomId
+from tertulia.protocol.method.matters import Matter, Matters, Position, Revision
+from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, STANCES, MethodNoOp, Rules, What
+from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Propose, Take
+from tertulia.protocol.revise import Edit, Revise, Withdraw
+from tertulia.protocol.say import Say
+from tertulia.protocol.stance import REMARKS, Stance, Value
+from tertulia.protocol.state import Room
+
+Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A matter while its room is read."""
+
+    event: EventId
+    author: PersonaId
+    what: What
+    content: Content
+    target: EventId | None
+    revisions: list[Revision] = field(default_factory=list)
+    votes: dict[PersonaId, Position] = field(default_factory=dict)
+    remarks: dict[PersonaId, Position] = field(default_factory=dict)
+    beside: list[EventId] = field(default_factory=list)
+    versions: list[EventId] = field(default_factory=list)
+
+    def done(self, room: RoomId) -> Matter:
+        """The matter."""
+        return Matter(
+            self.event,
+            room,
+            self.author,
+            self.what,
+            self.content,
+            self.target,
+            tuple(sorted(self.revisions, key=lambda revision: (revision.counter, revision.event))),
+            self.votes,
+            self.remarks,
+            tuple(self.beside),
+            tuple(self.versions),
+        )
+
+
+def gather(rules: Rules, rooms: Iterable[Room], events: Mapping[EventId, Event]) -> Matters:
+    """Return what was said in these rooms came to; `events` has all that stand in their logs."""
+    matters: dict[EventId, Matter] = {}
+    noops: dict[EventId, MethodNoOp] = {}
+    for room in rooms:
+        reading = _Reading(rules)
+        for entry in room.log:
+            if entry.reason is None:
+                reason = reading.read(entry.event, entry.author, events[entry.event].content)
+                if reason is not None:
+                    noops[entry.event] = reason
+        matters.update((event, draft.done(room.id)) for event, draft in reading.drafts.items())
+    return Matters(matters, noops)
+
+
+def foresee(
+    rules: Rules, room: Room, events: Mapping[EventId, Event], author: PersonaId, words: Words
+) -> MethodNoOp | None:
+    """Why these words, said next in this room, would not do what they are meant to; None where they would."""
+    reading = _Reading(rules)
+    for entry in room.log:
+        if entry.reason is None:
+            reading.read(entry.event, entry.author, events[entry.event].content)
+    return reading.read(EventId(b""), author, words)
+
+
+class _Reading:
+    """One room as far as it was read."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self.drafts: dict[EventId, _Draft] = {}
+
+    def read(self, event: EventId, author: PersonaId, said: Body) -> MethodNoOp | None:
+        """Take in what a member said; return why it does not do what it was meant to, if so."""
+        match said:
+            case Say() as content:
+                return self._say(event, author, content)
+            case Edit() | Withdraw() as content:
+                return self._revise(event, author, content)
+            case Proposal() | Amendment() | Take() | Action() | AgendaItem() as content:
+                return self._propose(event, author, content)
+            case Stance() as content:
+                return self._stand(event, author, content)
+            case _:
+                return MethodNoOp.ERASED
+
+    def _say(self, event: EventId, author: PersonaId, content: Say) -> MethodNoOp | None:
+        """Words stay words, also where what they are about is none: only the tie is without effect."""
+        what = What(content.form)
+        about, reason = None, None
+        if content.target is not None:
+            about, reason = self._about(what, content.target)
+        target = None if about is None else about.event
+        self.drafts[event] = _Draft(event, author, what, content, target)
+        if about is not None:
+            about.beside.append(event)
+        return reason
+
+    def _about(self, what: What, target: EventId) -> tuple[_Draft | None, MethodNoOp | None]:
+        about = self.drafts.get(target)
+        if about is None:
+            return None, MethodNoOp.NO_TARGET
+        if about.what not in ABOUT[what]:
+            return None, MethodNoOp.STORY if about.what is What.STORY else MethodNoOp.NOT_ABOUT
+        return about, None
+
+    def _revise(self, event: EventId, author: PersonaId, content: Revise) -> MethodNoOp | None:
+        draft = self.drafts.get(content.target)
+        if draft is None:
+            return MethodNoOp.NO_TARGET
+        if draft.author != author:
+            return MethodNoOp.NOT_YOURS
+        text = content.text if isinstance(content, Edit) else None
+        if text is not None and draft.what in FIXED:
+            return MethodNoOp.FIXED
+        draft.revisions.append(Revision(content.counter, event, text))
+        return None
+
+    def _propose(self, event: EventId, author: PersonaId, content: Propose) -> MethodNoOp | None:
+        match content:
+            case Proposal():
+                self.drafts[event] = _Draft(event, author, What.PROPOSAL, content, None, versions=[event])
+            case Action():
+                self.drafts[event] = _Draft(event, author, What.ACTION, content, None)
+            case AgendaItem():
+                self.drafts[event] = _Draft(event, author, What.AGENDA, content, None)
+            case Amendment():
+                return self._amend(event, author, content)
+            case Take():
+                return self._take(author, content)
+            case _:
+                assert_never(content)
+        return None
+
+    def _amend(self, event: EventId, author: PersonaId, content: Amendment) -> MethodNoOp | None:
+        """Put an amendment to the present version; by the proposal's own author it is taken with that."""
+        about, reason = self._about(What.AMENDMENT, content.version)
+        if about is None:
+            return reason
+        proposal = self.drafts[about.versions[0]]
+        if proposal.versions[-1] != about.event:
+            return MethodNoOp.MOVED
+        self.drafts[event] = _Draft(event, author, What.AMENDMENT, content, about.event, versions=[proposal.event])
+        proposal.beside.append(event)
+        if proposal.author == author:
+            proposal.versions.append(event)
+        return None
+
+    def _take(self, author: PersonaId, content: Take) -> MethodNoOp | None:
+        draft = self.drafts.get(content.amendment)
+        if draft is None:
+            return MethodNoOp.NO_TARGET
+        if draft.what is not What.AMENDMENT:
+            return MethodNoOp.NOT_ABOUT
+        proposal = self.drafts[draft.versions[0]]
+        if proposal.author != author:
+            return MethodNoOp.NOT_YOURS
+        if proposal.versions[-1] != draft.target:
+            return MethodNoOp.MOVED
+        proposal.versions.append(draft.event)
+        return None
+
+    def _stand(self, event: EventId, author: PersonaId, content: Stance) -> MethodNoOp | None:
+        draft = self.drafts.get(content.target)
+        if draft is None:
+            return MethodNoOp.NO_TARGET
+        if content.value not in STANCES[draft.what]:
+            return MethodNoOp.STORY if draft.what is What.STORY else MethodNoOp.NOT_FOR_THIS
+        if content.value is Value.BLOCK and not self._rules.block:
+            return MethodNoOp.NO_BLOCK
+        if content.value in REASONED.get(draft.what, ()) and not content.reason.strip():
+            return MethodNoOp.REASON_REQUIRED
+        positions = draft.remarks if content.value in REMARKS else draft.votes
+        positions[author] = Position(event, content.value, content.reason)
+        return None

@@ -1,0 +1,126 @@
+"""Who may do what with what was said, and what wins, as data.
+
+Implements docs/spec/method.md, whose tables are these (a test holds them equal). The fold looks everything up here;
+what the charter leaves open is in `Rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+
+from tertulia.protocol.charter import Charter
+from tertulia.protocol.stance import Value
+
+
+@unique
+class What(StrEnum):
+    """What can be talked about: a form of saying, or something put forward."""
+
+    MESSAGE = "message"
+    STATEMENT = "statement"
+    STORY = "story"
+    QUESTION = "question"
+    REPLY = "reply"
+    TRANSLATION = "translation"
+    SOURCE = "source"
+    CORRECTION = "correction"
+    SCRIBE = "scribe"
+    AUTOMATED = "automated"
+    PROPOSAL = "proposal"
+    AMENDMENT = "amendment"
+    ACTION = "action"
+    AGENDA = "agenda"
+
+
+@unique
+class MethodNoOp(StrEnum):
+    """Why something said in a room does not do what it was meant to. Its words stay to be read."""
+
+    NO_TARGET = "no-target"
+    NOT_ABOUT = "not-about"
+    STORY = "story"
+    NOT_FOR_THIS = "not-for-this"
+    NO_BLOCK = "no-block"
+    REASON_REQUIRED = "reason-required"
+    NOT_YOURS = "not-yours"
+    FIXED = "fixed"
+    MOVED = "moved"
+    ERASED = "erased"
+
+
+REASONS: Final[Mapping[MethodNoOp, str]] = {
+    MethodNoOp.NO_TARGET: "it is about nothing that was said in this room before it",
+    MethodNoOp.NOT_ABOUT: "this form does not go with what it is about",
+    MethodNoOp.STORY: "a story is heard or asked about, nothing else",
+    MethodNoOp.NOT_FOR_THIS: "this stance cannot be taken on that",
+    MethodNoOp.NO_BLOCK: "the charter allows no block",
+    MethodNoOp.REASON_REQUIRED: "who disagrees with a proposal or blocks it says why",
+    MethodNoOp.NOT_YOURS: "only who said it may do this",
+    MethodNoOp.FIXED: "what others take a stance on keeps its words: withdraw it and say it anew, or amend it",
+    MethodNoOp.MOVED: "the proposal has another version by now",
+    MethodNoOp.ERASED: "its body is gone, and only that would tell",
+}
+
+_SAID: Final = frozenset({What.MESSAGE, What.STATEMENT, What.QUESTION, What.REPLY, What.SCRIBE, What.AUTOMATED})
+_PUT: Final = frozenset({What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA})
+_BESIDE: Final = frozenset({What.TRANSLATION, What.SOURCE, What.CORRECTION})
+
+ABOUT: Final[Mapping[What, frozenset[What]]] = {
+    What.MESSAGE: _SAID | _PUT | _BESIDE,
+    What.QUESTION: _SAID | _PUT | _BESIDE | {What.STORY},
+    What.REPLY: _SAID | _PUT | _BESIDE,
+    What.TRANSLATION: _SAID | _PUT | {What.STORY, What.CORRECTION},
+    What.SOURCE: _SAID | _PUT | {What.CORRECTION},
+    What.CORRECTION: _SAID | _PUT | {What.SOURCE},
+    What.SCRIBE: _SAID | _PUT | _BESIDE,
+    What.AUTOMATED: _SAID | _PUT | _BESIDE,
+    What.AMENDMENT: frozenset({What.PROPOSAL, What.AMENDMENT}),
+}
+"""What each form may be about. Statements, stories, proposals, actions and agenda items are about nothing else."""
+
+_VOTE: Final = frozenset({Value.AGREE, Value.DISAGREE, Value.PASS})
+_DOUBT: Final = frozenset({Value.NEEDS_SOURCE, Value.SATISFIED})
+_DISPUTE: Final = frozenset({Value.DISPUTED, Value.SATISFIED})
+
+STANCES: Final[Mapping[What, frozenset[Value]]] = {
+    What.MESSAGE: _DOUBT,
+    What.STATEMENT: _VOTE | _DOUBT,
+    What.STORY: frozenset({Value.HEARD}),
+    What.QUESTION: frozenset(),
+    What.REPLY: _DOUBT,
+    What.TRANSLATION: _DISPUTE,
+    What.SOURCE: _DISPUTE,
+    What.CORRECTION: _DISPUTE,
+    What.SCRIBE: _DOUBT,
+    What.AUTOMATED: _DOUBT,
+    What.PROPOSAL: _VOTE | _DOUBT | {Value.BLOCK},
+    What.AMENDMENT: _VOTE | _DOUBT | {Value.BLOCK},
+    What.ACTION: _VOTE,
+    What.AGENDA: _VOTE,
+}
+"""Which stances can be taken on what."""
+
+REASONED: Final[Mapping[What, frozenset[Value]]] = {
+    What.PROPOSAL: frozenset({Value.DISAGREE, Value.BLOCK}),
+    What.AMENDMENT: frozenset({Value.DISAGREE, Value.BLOCK}),
+}
+"""Which stances need a reason."""
+
+FIXED: Final = _PUT | {What.STATEMENT}
+"""What is never edited, because others take a stance on its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the charter says: whether a proposal may be blocked; whether tallies are hidden until one's own stance."""
+
+    block: bool = False
+    hidden: bool = False
+
+    @classmethod
+    def of(cls, charter: Charter | None) -> Rules:
+        """What a charter says; without one nothing is allowed that needs to be."""
+        return cls() if charter is None else cls(charter.terms.block, charter.terms.hidden)

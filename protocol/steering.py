@@ -1,0 +1,97 @@
+"""Steering: what facilitators have done to a room, as it stands in one past.
+
+Implements docs/spec/events.md, section Act. The harsher wins until lifted: what lifts, ends what had been decided in
+its own past, and nothing beside it. A function of the past alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tertulia.protocol.encoding import Value
+from tertulia.protocol.facilitation import DEEDS, Deed, Steer
+from tertulia.protocol.ids import EventId, PersonaId, RoomId
+from tertulia.protocol.state import NoOp, Outcome
+
+if TYPE_CHECKING:
+    from tertulia.protocol.act import Act
+    from tertulia.protocol.ruling import Record
+    from tertulia.protocol.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """How a room stands. `announced` are items of the agenda and rounds, in order, each with the event that did it."""
+
+    closed: bool = False
+    paused: bool = False
+    muted: frozenset[PersonaId] = frozenset()
+    folded: frozenset[EventId] = frozenset()
+    announced: tuple[tuple[EventId, Steer], ...] = ()
+
+    def to_value(self) -> Value:
+        """`[closed, paused, [member, …], [event, …], [[event, deed, text, opens, closes], …]]`, ids ascending."""
+        said: list[Value] = [
+            [event, int(steer.deed), steer.text, steer.opens, steer.closes] for event, steer in self.announced
+        ]
+        return [self.closed, self.paused, sorted(self.muted), sorted(self.folded), said]
+
+
+def steers(record: Record, room: RoomId, deed: Deed, past: int) -> list[tuple[Act, Steer]]:
+    """The deeds of one sort in a room that have effect in that past and that nothing lifts there."""
+    acts = _in_force(record, room, past)
+    lifts = [(lift, body) for lift, body in acts if DEEDS[body.deed].lifts is deed]
+    return [
+        (act, body)
+        for act, body in acts
+        if body.deed is deed
+        and not any(lifted.subject == body.subject and act.is_complete(lift.past) for lift, lifted in lifts)
+    ]
+
+
+def is_steered(record: Record, room: RoomId, deed: Deed, past: int, subject: bytes = b"") -> bool:
+    """Say whether such a deed stands in that past, about this member, this event or the room."""
+    return any(body.subject == subject for _, body in steers(record, room, deed, past))
+
+
+def silence(record: Record, room: RoomId, speaker: PersonaId, past: int) -> NoOp | None:
+    """Why somebody may not speak in a room in that past, as far as facilitators have their say; None if they may."""
+    if room not in record.steers:
+        return None
+    if is_steered(record, room, Deed.CLOSE, past):
+        return NoOp.NO_ROOM
+    if is_steered(record, room, Deed.PAUSE, past):
+        return NoOp.PAUSED
+    return NoOp.MUTED if is_steered(record, room, Deed.MUTE, past, speaker) else None
+
+
+def steering(record: Record, room: RoomId, past: int) -> Steering:
+    """How a room stands in that past."""
+    announced = [
+        (act, body) for deed in (Deed.ITEM, Deed.ROUND) for act, body in steers(record, room, deed, past)
+    ]
+    return Steering(
+        is_steered(record, room, Deed.CLOSE, past),
+        is_steered(record, room, Deed.PAUSE, past),
+        frozenset(PersonaId(body.subject) for _, body in steers(record, room, Deed.MUTE, past)),
+        frozenset(EventId(body.subject) for _, body in steers(record, room, Deed.FOLD, past)),
+        tuple((act.event, body) for act, body in sorted(announced, key=lambda entry: entry[0].order)),
+    )
+
+
+def folded(state: State, event: EventId) -> str:
+    """Why something said is folded, as it came; empty where it is not."""
+    if not any(event in stands.folded for stands in state.steering.values()):
+        return ""
+    done = (act.body for act in state.acts if act.outcome is Outcome.DONE and isinstance(act.body, Steer))
+    return next(steer.text for steer in done if steer.deed is Deed.FOLD and steer.subject == event)
+
+
+def _in_force(record: Record, room: RoomId, past: int) -> list[tuple[Act, Steer]]:
+    under = record.ruling(past).under
+    return [
+        (act, act.steer)
+        for act in record.steers.get(room, ())
+        if act.steer is not None and act.is_complete(past) and under.is_in_force(act, past)
+    ]

@@ -1,0 +1,59 @@
+"""Uttering: what a person says by the method, checked first by the rules that everybody will read it by.
+
+Implements docs/spec/core.md §5 and docs/spec/method.md. What would be without effect is refused with the reason why,
+before anything is written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tertulia.protocol import sending
+from tertulia.protocol.body import VERSION, read_body
+from tertulia.protocol.event import Kind
+from tertulia.protocol.method.gathering import foresee
+from tertulia.protocol.method.rules import REASONS, Rules
+from tertulia.protocol.refusal import refuse
+from tertulia.protocol.revise import Edit, Withdraw
+from tertulia.protocol.say import Say
+from tertulia.protocol.speaking import may_speak
+from tertulia.protocol.stance import Stance
+
+if TYPE_CHECKING:
+    from tertulia.protocol.body import Words
+    from tertulia.protocol.core import Core
+    from tertulia.protocol.dialogue import Dialogue
+    from tertulia.protocol.encoding import Value
+    from tertulia.protocol.turn import Turn
+
+
+def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words) -> dict[str, Value]:
+    """Say it in the plenary.
+
+    Raises: LocalError when it would have no effect, or nobody would read it.
+    """
+    may_speak(dialogue)
+    kind, body = kind_of(words), words.encode()
+    if read_body(VERSION, kind, body) != words:
+        raise refuse("This is too long, or something it needs is missing.", "Shorten it, and give all that is asked.")
+    state = dialogue.state
+    room = state.rooms[dialogue.plenary]
+    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words)
+    if reason is not None:
+        raise refuse(f"This would have no effect: {REASONS[reason]}.", "List the matters to see what there is.")
+    event = dialogue.author(turn, dialogue.plenary, kind, body)
+    sending.send_room(core, turn, dialogue, event)
+    return {"id": event.id.hex(), "state": "stored"}
+
+
+def kind_of(words: Words) -> Kind:
+    """The kind of event that carries these words."""
+    match words:
+        case Say():
+            return Kind.SAY
+        case Edit() | Withdraw():
+            return Kind.REVISE
+        case Stance():
+            return Kind.STANCE
+        case _:
+            return Kind.PROPOSE

@@ -1,0 +1,94 @@
+"""Make method.json: known answers to docs/spec/events.md, sections Say, Revise, Propose and Stance.
+
+Written from the spec's words with cbor2 alone: nothing of Tertulia is imported, so that the vectors judge it. Each body
+stands with what it must be read as: `read`, `unread` (of a later version) or `malformed`.
+
+    python tests/vectors/make_method.py
+"""
+
+import json
+from hashlib import shake_256
+from pathlib import Path
+
+import cbor2
+
+SAY, REVISE, PROPOSE, STANCE = 4, 5, 6, 7
+MINUTE = 29_655_000
+
+
+def some(name):
+    return shake_256(name.encode()).digest(32)
+
+
+STATEMENT, STORY, PROPOSAL, AMENDMENT, SELAM = map(some, ("statement", "story", "proposal", "amendment", "Selam"))
+
+READ = [
+    ("message", SAY, ["message", "Selam!", "ti", None]),
+    ("answer", SAY, ["message", "Hello", "", STATEMENT]),
+    ("statement", SAY, ["statement", "Visas take too long.", "en", None]),
+    ("statement, longest", SAY, ["statement", "é" * 512, "", None]),
+    ("story", SAY, ["story", "My grandmother waited.", "", None]),
+    ("question", SAY, ["question", "For how long?", "", STORY]),
+    ("question about nothing", SAY, ["question", "Who decides?", "", None]),
+    ("reply", SAY, ["reply", "They do not.", "", STATEMENT]),
+    ("translation", SAY, ["translation", "Les visas prennent trop de temps.", "fr", STATEMENT]),
+    ("source", SAY, ["source", "Annual report, page 7", "", STATEMENT]),
+    ("correction", SAY, ["correction", "Not all of them.", "", STATEMENT]),
+    ("scribe", SAY, ["scribe", "I agree.", "", None, "Daniel"]),
+    ("automated", SAY, ["automated", "Three days are left.", "", None]),
+    ("edit", REVISE, [1, STATEMENT, 1, "Visas take long."]),
+    ("withdrawal", REVISE, [2, STATEMENT, 2**32 - 1]),
+    ("proposal", PROPOSE, ["proposal", "A pilot", "Fifty visits by June.", "en", MINUTE]),
+    ("amendment", PROPOSE, ["amendment", PROPOSAL, "Sixty visits by June.", "en"]),
+    ("taken", PROPOSE, ["take", AMENDMENT]),
+    ("action", PROPOSE, ["action", "Write the form", "", "", SELAM, MINUTE, 0]),
+    ("agenda item", PROPOSE, ["agenda", "Family visits", "", "", 20]),
+    *(
+        (value, STANCE, [STATEMENT, value, ""])
+        for value in ("agree", "disagree", "pass", "block", "heard", "needs-source", "disputed", "satisfied")
+    ),
+    ("reason", STANCE, [PROPOSAL, "disagree", "June is too soon."]),
+    ("reason, longest", STANCE, [PROPOSAL, "block", "x" * 2048]),
+]
+UNREAD = [
+    ("a later form", SAY, ["poem", "Roses"]),
+    ("a later revision", REVISE, [3, "anything"]),
+    ("a later motion", PROPOSE, ["survey", 1]),
+    ("a later value", STANCE, [STATEMENT, "mostly", 70]),
+]
+MALFORMED = [
+    ("no form", SAY, []),
+    ("a reply to nothing", SAY, ["reply", "So?", "", None]),
+    ("a statement that answers", SAY, ["statement", "So.", "", STATEMENT]),
+    ("a translation into nothing", SAY, ["translation", "Oui", "", STATEMENT]),
+    ("a scribe of nobody", SAY, ["scribe", "I agree.", "", None, ""]),
+    ("a message with a voice", SAY, ["message", "I agree.", "", None, "Daniel"]),
+    ("a statement too long", SAY, ["statement", "é" * 512 + "x", "", None]),
+    ("no op", REVISE, []),
+    ("counter 0", REVISE, [2, STATEMENT, 0]),
+    ("counter too high", REVISE, [2, STATEMENT, 2**32]),
+    ("an edit too long", REVISE, [1, STATEMENT, 1, "x" * 8193]),
+    ("no motion", PROPOSE, []),
+    ("no title", PROPOSE, ["proposal", "", "Fifty", "", 0]),
+    ("a title too long", PROPOSE, ["agenda", "x" * 81, "", "", 0]),
+    ("a proposal with more", PROPOSE, ["proposal", "A pilot", "Fifty", "", 0, 1]),
+    ("an owner who is none", PROPOSE, ["action", "Write", "", "", b"Selam", 0, 0]),
+    ("no value", STANCE, [STATEMENT]),
+    ("no reason at all", STANCE, [STATEMENT, "agree"]),
+    ("a reason too long", STANCE, [STATEMENT, "agree", "x" * 2049]),
+    ("a reason that is bytes", STANCE, [STATEMENT, "agree", b"why"]),
+]
+
+
+def main():
+    told = [
+        {"name": name, "kind": kind, "body": cbor2.dumps(fields, canonical=True).hex(), "is": found}
+        for found, rows in (("read", READ), ("unread", UNREAD), ("malformed", MALFORMED))
+        for name, kind, fields in rows
+    ]
+    text = json.dumps({"bodies": told}, indent=1, ensure_ascii=False) + "\n"
+    Path(__file__).with_name("method.json").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
