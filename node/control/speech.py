@@ -1,0 +1,136 @@
+"""What a client may have a node say by the method: in forms, stances, proposals, and what they came to.
+
+docs/spec/control.md, docs/spec/method.md. What a person wrote is cleaned here; the core judges whether it has effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from tertulia.node.clock import MS_PER_MINUTE
+from tertulia.node.control.params import Answer, Params, number, text
+from tertulia.protocol import views, views_matters
+from tertulia.protocol.charter import LIMIT_TITLE
+from tertulia.protocol.inputs import SayText, Utter
+from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Propose, ProposeForm, Take
+from tertulia.protocol.refusal import refuse
+from tertulia.protocol.revise import Edit, Withdraw
+from tertulia.protocol.say import FORMS, LIMIT_SAY_TEXT, LIMIT_VOICE, Form, Say
+from tertulia.protocol.stance import VALUES, Stance
+from tertulia.protocol.stance import Value as StanceValue
+from tertulia.protocol.text import clean
+
+if TYPE_CHECKING:
+    from tertulia.node.service import Service
+    from tertulia.protocol.body import Words
+    from tertulia.protocol.ids import DialogueId, EventId
+
+PUT: Final = (ProposeForm.PROPOSAL, ProposeForm.ACTION, ProposeForm.AGENDA)
+
+
+class SpeechMethods:
+    """The methods about what is said and where people stand."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.all: dict[str, Callable[[Params], Awaitable[Answer]]] = {
+            "say": self._say,
+            "edit": self._edit,
+            "withdraw": self._withdraw,
+            "stance": self._stance,
+            "propose": self._propose,
+            "amend": self._amend,
+            "take": self._take,
+            "matters": self._matters,
+        }
+
+    def _dialogue(self, params: Params) -> DialogueId:
+        return views.resolve_dialogue(self._service.core, text(params, "dialogue"))
+
+    def _target(self, dialogue: DialogueId, named: str) -> EventId:
+        return views_matters.resolve_matter(self._service.core, dialogue, named)
+
+    async def _say(self, params: Params) -> Answer:
+        dialogue, form = self._dialogue(params), _word(params, "form", Form.MESSAGE)
+        if form not in FORMS:
+            raise refuse("There is no such form of saying something.", f"Choose one of {', '.join(sorted(FORMS))}.")
+        if form == Form.MESSAGE and not params.keys() & {"target", "lang", "voice"}:
+            return await self._service.ask(SayText(dialogue, text(params, "text")))
+        target = self._target(dialogue, text(params, "target")) if "target" in params else None
+        voice = clean(_word(params, "voice"), LIMIT_VOICE)
+        return await self._utter(dialogue, Say(form, _said(params), _word(params, "lang"), target, voice))
+
+    async def _edit(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        target = self._target(dialogue, text(params, "id"))
+        return await self._utter(dialogue, Edit(target, self._next(dialogue, target), _said(params)))
+
+    async def _withdraw(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        target = self._target(dialogue, text(params, "id"))
+        return await self._utter(dialogue, Withdraw(target, self._next(dialogue, target)))
+
+    async def _stance(self, params: Params) -> Answer:
+        dialogue, value = self._dialogue(params), text(params, "value")
+        if value not in VALUES:
+            raise refuse("There is no such stance.", f"Choose one of {', '.join(sorted(VALUES))}.")
+        reason = clean(_word(params, "reason"), LIMIT_SAY_TEXT).strip()
+        stance = Stance(self._target(dialogue, text(params, "id")), StanceValue(value), reason)
+        return await self._utter(dialogue, stance)
+
+    async def _propose(self, params: Params) -> Answer:
+        dialogue, form = self._dialogue(params), _word(params, "form", ProposeForm.PROPOSAL)
+        said, lang = clean(text(params, "text"), LIMIT_SAY_TEXT + 1).strip(), _word(params, "lang")
+        words = clean(text(params, "title"), LIMIT_TITLE).strip(), said, lang
+        body: Propose
+        match form:
+            case ProposeForm.PROPOSAL:
+                body = Proposal(*words, _minute(params, "closes"))
+            case ProposeForm.ACTION:
+                owner = views.resolve_member(self._service.core, dialogue, _word(params, "owner"))
+                body = Action(*words, owner, _minute(params, "deadline"), _minute(params, "review"))
+            case ProposeForm.AGENDA:
+                body = AgendaItem(*words, number(params, "minutes", 0))
+            case _:
+                raise refuse("Nothing like that can be proposed.", f"Choose one of {', '.join(PUT)}.")
+        return await self._utter(dialogue, body)
+
+    async def _amend(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        version = self._target(dialogue, text(params, "id"))
+        return await self._utter(dialogue, Amendment(version, _said(params), _word(params, "lang")))
+
+    async def _take(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        return await self._utter(dialogue, Take(self._target(dialogue, text(params, "id"))))
+
+    async def _matters(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        rows = list(views_matters.matters(self._service.core, dialogue))
+        return {"dialogue": dialogue.hex(), "provisional": True, "matters": rows}
+
+    async def _utter(self, dialogue: DialogueId, words: Words) -> Answer:
+        return await self._service.ask(Utter(dialogue, words))
+
+    def _next(self, dialogue: DialogueId, target: EventId) -> int:
+        """The counter of the next revision of something."""
+        revisions = self._service.core.dialogues[dialogue].matters.matters[target].revisions
+        return revisions[-1].counter + 1 if revisions else 1
+
+
+def _word(params: Params, name: str, default: str = "") -> str:
+    return text(params, name) if name in params else default
+
+
+def _minute(params: Params, name: str) -> int:
+    """A time given in ms, as a minute; 0 where none was."""
+    return max(0, number(params, name, 0)) // MS_PER_MINUTE
+
+
+def _said(params: Params) -> str:
+    """Somebody's words. Raises LocalError where there are none."""
+    said = clean(text(params, "text"), LIMIT_SAY_TEXT + 1).strip()
+    if not said:
+        raise refuse("There is nothing to send.", "Write something first.")
+    return said
