@@ -279,6 +279,7 @@ def _sign(core: Core, turn: Turn, command: SignAct) -> dict[str, Value]:
     member = dialogue.member
     if act.need.part is Part.FACILITATOR and (member is None or not member.facilitator):
         raise refuse("Only facilitators can sign this.", "Ask one of them.")
+    facilitating.may_sign(dialogue, act)
     last = () if act.target is None else state.last_of(act.target)
     signed = _put(core, turn, dialogue, Cosign(act.event, last if isinstance(act.body, Remove) else ()))
     return {"act": signed.event.hex(), "state": signed.outcome.value}

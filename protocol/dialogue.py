@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from tertulia.protocol import event as events_of
 from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.commons import LIMIT_RETENTION_DAYS
+from tertulia.protocol.cover import Cover
 from tertulia.protocol.effects import Table, View
 from tertulia.protocol.encoding import decode, encode
 from tertulia.protocol.event import CONTROL, LIMIT_SEQ, Event, Kind
@@ -25,6 +26,7 @@ from tertulia.protocol.frame import FrameKeys
 from tertulia.protocol.ids import ActorId, CommonsId, DialogueId, EpochId, EventId, PersonaId, PrekeyId, RoomId
 from tertulia.protocol.lacking import Asking
 from tertulia.protocol.lineage import past
+from tertulia.protocol.method.cutting import Lines, lines
 from tertulia.protocol.method.gathering import gather
 from tertulia.protocol.method.matters import Matters
 from tertulia.protocol.method.rules import Rules
@@ -103,8 +105,8 @@ class Dialogue:
     _folded: Folded | None = field(default=None, repr=False)
     _news: tuple[Event, ...] = field(default=(), repr=False)
     _chapters: tuple[State, ...] | None = field(default=None, repr=False)
-    _gathered: tuple[tuple[tuple[Entry, ...], ...], Matters] | None = field(default=None, repr=False)
-    """The rooms' logs that were last read for matters, and the matters."""
+    _gathered: tuple[tuple[tuple[Entry, ...], ...], object, Matters] | None = field(default=None, repr=False)
+    """The rooms' logs that were last read for matters, the cuts that were made in them, and the matters."""
 
     def branch(self) -> Dialogue:
         """A copy that may be changed without this one noticing (values are shared, containers are not)."""
@@ -133,11 +135,28 @@ class Dialogue:
     @property
     def matters(self) -> Matters:
         """What was said and put forward in this stay, and what became of it: read again when a room has changed."""
-        rooms = self.state.rooms.values()
-        logs = tuple(room.log for room in rooms)
-        if self._gathered is None or any(one is not two for one, two in zip_longest(self._gathered[0], logs)):
-            self._gathered = logs, gather(Rules.of(self.state.charter), rooms, self.events)
-        return self._gathered[1]
+        state = self.state
+        logs = tuple(room.log for room in state.rooms.values())
+        cuts = {
+            room: (stands.cuts, state.rooms[room].tally)
+            for room, stands in state.steering.items()
+            if stands.cuts
+        }
+        before = self._gathered
+        if before is None or before[1] != cuts or any(one is not two for one, two in zip_longest(before[0], logs)):
+            found = gather(Rules.of(state.charter), state.rooms.values(), self.events, self.lines)
+            self._gathered = before = logs, cuts, found
+        return before[2]
+
+    @property
+    def covers(self) -> dict[RoomId, Cover]:
+        """What I was told of each room when I came."""
+        return {} if self.checkpoint is None else {opened.id: cover for opened, cover, _ in self.checkpoint.rooms}
+
+    @property
+    def lines(self) -> dict[RoomId, Lines]:
+        """The cuts of each room that has any, as far as I hold what they count."""
+        return lines(self.state.steering, self.events, self.covers)
 
     @property
     def chapters(self) -> tuple[State, ...]:

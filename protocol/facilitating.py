@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tertulia.protocol import sending
+from tertulia.protocol import lacking, sending
 from tertulia.protocol.effects import View
 from tertulia.protocol.event import CONTROL, Kind
 from tertulia.protocol.facilitation import DEEDS, LIMIT_REASON, About, Deed, Steer
+from tertulia.protocol.method.cutting import NOTHING, draw, line
 from tertulia.protocol.refusal import refuse
-from tertulia.protocol.steering import Steering
+from tertulia.protocol.steering import Agreed, Steering
 from tertulia.protocol.text import clean
 
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
+    from tertulia.protocol.cut import Cut
     from tertulia.protocol.dialogue import Dialogue
     from tertulia.protocol.encoding import Value
     from tertulia.protocol.inputs import Facilitate
+    from tertulia.protocol.state import ActFact
     from tertulia.protocol.turn import Turn
 
 LIMIT_ROUND: Final = 60 * 24 * 60
@@ -34,7 +37,8 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     text = clean(command.text, LIMIT_REASON + 1).strip()
     _check(dialogue, command, text)
     opens, closes = (turn.minute, turn.minute + command.minutes) if command.deed is Deed.ROUND else (0, 0)
-    body = Steer(command.deed, dialogue.plenary, command.subject, text, opens, closes)
+    upto = _upto(dialogue) if command.deed is Deed.CUT else None
+    body = Steer(command.deed, dialogue.plenary, command.subject, text, opens, closes, upto)
     event = dialogue.author(turn, CONTROL, Kind.ACT, body.encode())
     sending.send_control(core, turn, dialogue, event)
     turn.changed(View.PEOPLE, dialogue.id)
@@ -56,12 +60,47 @@ def _check(dialogue: Dialogue, command: Facilitate, text: str) -> None:
     if command.deed is Deed.ROUND and not 1 <= command.minutes <= LIMIT_ROUND:
         raise refuse("A round stays open from a minute to 60 days.", "Say for how long, such as 72h.")
     stands = state.steering[dialogue.plenary]
-    if stands.closed and rule.about is not About.EVENT:
+    if stands.closed and rule.about is not About.EVENT and command.deed is not Deed.CUT:
         raise refuse("This room is closed.", "Read on; or begin another dialogue.")
     if command.deed is Deed.MUTE and command.subject not in state.roster:
         raise refuse("This person is not in the dialogue.", "List the people to see who is.")
     if not _changes(stands, command):
         raise refuse("That is so already.", "See what was done: tertulia acts")
+
+
+def _upto(dialogue: Dialogue) -> Cut:
+    """Everything said so far in the plenary.
+
+    Raises: LocalError when there is nothing, not all of it is here, or it is counted already.
+    """
+    room = dialogue.state.rooms[dialogue.plenary]
+    if not room.heads:
+        raise refuse("There is nothing to count yet.", "Ask people where they stand first.")
+    if lacking.events(dialogue):
+        raise refuse(
+            "Something that was said is not here yet, so it would not be counted.",
+            "Wait until it has come; then try again.",
+        )
+    cut = draw(room.id, room.heads, dialogue.events, dialogue.covers.get(room.id, NOTHING))
+    if any(agreed.cut == cut for agreed in dialogue.state.steering[room.id].cuts):
+        raise refuse("Everything said so far is counted already.", "See what was done: tertulia acts")
+    return cut
+
+
+def may_sign(dialogue: Dialogue, act: ActFact) -> None:
+    """Let somebody sign a cut only if they would count the same.
+
+    Raises: LocalError when they hold less than it counts, or something else.
+    """
+    body = act.body
+    if not isinstance(body, Steer) or body.upto is None:
+        return
+    cover = dialogue.covers.get(body.room, NOTHING)
+    if not line(body.room, Agreed(act.event, body.upto), dialogue.events, cover).whole:
+        raise refuse(
+            "You do not hold just what this cut counts, so you would count something else.",
+            "Wait until everything has come; or propose a cut yourself: tertulia cut",
+        )
 
 
 def _changes(stands: Steering, command: Facilitate) -> bool:

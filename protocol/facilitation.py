@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum, unique
 from typing import Final
 
-from tertulia.protocol.encoding import decode, encode
+from tertulia.protocol.cut import Cut
+from tertulia.protocol.encoding import Value, decode, encode
 from tertulia.protocol.ids import RoomId
 from tertulia.protocol.prekey import LIMIT_MINUTE
 from tertulia.protocol.shape import as_bytes, as_id, as_int, as_list, as_text, wrong
@@ -35,6 +36,7 @@ class Deed(IntEnum):
     UNFOLD = 7
     ITEM = 8
     ROUND = 9
+    CUT = 10
 
 
 @unique
@@ -66,8 +68,11 @@ DEEDS: Final[Mapping[Deed, Rule]] = {
     Deed.UNFOLD: Rule(About.EVENT, True, "ends every fold of it that it knew of", Deed.FOLD),
     Deed.ITEM: Rule(About.ROOM, False, "announces an item of the agenda"),
     Deed.ROUND: Rule(About.ROOM, False, "opens a round: everybody speaks once within its window"),
+    Deed.CUT: Rule(About.ROOM, True, "stances are counted up to here"),
 }
 """Who may do it, to what, and what it does."""
+BOUNDED: Final = frozenset({Deed.CUT})
+"""What is about the words of a room up to a cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Steer:
     """A deed in `room` to `subject` (a member or an event; none where it is about the room).
 
     `text` is the reason, or what is announced; a round's window is the minutes `opens` to `closes`, else both are 0.
+    `upto` is what a cut counts, of everything else None.
     """
 
     deed: Deed
@@ -83,10 +89,12 @@ class Steer:
     text: str = field(repr=False)
     opens: int = 0
     closes: int = 0
+    upto: Cut | None = None
 
     def encode(self) -> bytes:
-        """CBOR `[deed, room, subject or empty, text, opens, closes]`."""
-        return encode([int(self.deed), self.room, self.subject, self.text, self.opens, self.closes])
+        """CBOR `[deed, room, subject or empty, text, opens, closes]`; of a cut, and what it counts."""
+        more: list[Value] = [] if self.upto is None else [self.upto.to_value()]
+        return encode([int(self.deed), self.room, self.subject, self.text, self.opens, self.closes, *more])
 
 
 def decode_act(body: bytes) -> Steer | None:
@@ -98,10 +106,10 @@ def decode_act(body: bytes) -> Steer | None:
     if not fields:
         raise wrong("no deed")
     number = as_int(fields[0], 1, 2**16 - 1)
-    if number > Deed.ROUND:
+    if number > max(Deed):
         return None
     deed = Deed(number)
-    room, subject, text, opens, closes = as_list(fields[1:], 5)
+    room, subject, text, opens, closes, *more = as_list(fields[1:], 6 if deed in BOUNDED else 5)
     whom = as_bytes(subject, 0) if DEEDS[deed].about is About.ROOM else as_id(subject)
     reason = as_text(text, LIMIT_REASON)
     if not reason.strip():
@@ -110,4 +118,5 @@ def decode_act(body: bytes) -> Steer | None:
     last = as_int(closes, 0, LIMIT_MINUTE)
     if (first >= last) if deed is Deed.ROUND else (first or last):
         raise wrong("not a window")
-    return Steer(deed, RoomId(as_id(room)), whom, reason, first, last)
+    upto = Cut.from_value(more[0]) if more else None
+    return Steer(deed, RoomId(as_id(room)), whom, reason, first, last, upto)

@@ -19,7 +19,7 @@ from tertulia.protocol.roster import Cosign, Remove, Role
 from tertulia.protocol.ruling import Record
 from tertulia.protocol.seat import Seat, Use
 from tertulia.protocol.state import NoOp
-from tertulia.protocol.steering import is_steered
+from tertulia.protocol.steering import is_steered, steers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def _no_act(motion: Motion) -> bool:
 def _no_room(motion: Motion) -> bool:
     match motion.body:
         case Steer(deed, room):
-            shut = DEEDS[deed].about is not About.EVENT and is_steered(motion.record, room, Deed.CLOSE, motion.past)
-            return room not in motion.rooms or shut
+            ended = deed is not Deed.CUT and DEEDS[deed].about is not About.EVENT
+            return room not in motion.rooms or (ended and is_steered(motion.record, room, Deed.CLOSE, motion.past))
         case _:
             return False
 
@@ -106,6 +106,9 @@ def _steers_anew(motion: Motion, body: Steer) -> bool:
         return is_steered(motion.record, body.room, rule.lifts, motion.past, body.subject)
     if body.deed in {Deed.ITEM, Deed.ROUND}:
         return True
+    if body.deed is Deed.CUT:
+        cuts = steers(motion.record, body.room, Deed.CUT, motion.past)
+        return all(agreed.upto != body.upto for _, agreed in cuts)
     if rule.about is About.MEMBER and body.subject not in motion.roster:
         return False
     return not is_steered(motion.record, body.room, body.deed, motion.past, body.subject)
@@ -128,7 +131,12 @@ class Fault:
 
 FAULTS: Final = (
     Fault(NoOp.NO_ACT, _no_act, "it signs what its author had not seen proposed", "nobody agrees to the unknown"),
-    Fault(NoOp.NO_ROOM, _no_room, "it is about a room not open, or closed to all but folds", "there is nothing to do"),
+    Fault(
+        NoOp.NO_ROOM,
+        _no_room,
+        "it is about a room not open, or closed to all but folds and cuts",
+        "there is nothing to do",
+    ),
     Fault(
         NoOp.NOT_A_FACILITATOR,
         _no_facilitator,

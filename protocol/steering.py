@@ -6,9 +6,10 @@ its own past, and nothing beside it. A function of the past alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tertulia.protocol.cut import Cut
 from tertulia.protocol.encoding import Value
 from tertulia.protocol.facilitation import DEEDS, Deed, Steer
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
@@ -21,21 +22,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """A cut that has effect, agreed on by the act `event`; `after` are those others that its proposer knew of."""
+
+    event: EventId
+    cut: Cut
+    after: frozenset[EventId] = field(default=frozenset(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Steering:
-    """How a room stands. `announced` are items of the agenda and rounds, in order, each with the event that did it."""
+    """How a room stands. `announced` are items of the agenda and rounds, in order, each with the event that did it.
+
+    `cuts` are in order too.
+    """
 
     closed: bool = False
     paused: bool = False
     muted: frozenset[PersonaId] = frozenset()
     folded: frozenset[EventId] = frozenset()
     announced: tuple[tuple[EventId, Steer], ...] = ()
+    cuts: tuple[Agreed, ...] = ()
 
     def to_value(self) -> Value:
-        """`[closed, paused, [member, …], [event, …], [[event, deed, text, opens, closes], …]]`, ids ascending."""
+        """`[closed, paused, [member, …], [event, …], [[event, deed, text, opens, closes], …]]`, ids ascending.
+
+        Where there are any, then `[[event, cut], …]`.
+        """
         said: list[Value] = [
             [event, int(steer.deed), steer.text, steer.opens, steer.closes] for event, steer in self.announced
         ]
-        return [self.closed, self.paused, sorted(self.muted), sorted(self.folded), said]
+        cuts: list[Value] = [[agreed.event, agreed.cut.to_value()] for agreed in self.cuts]
+        return [self.closed, self.paused, sorted(self.muted), sorted(self.folded), said, *([cuts] if cuts else [])]
 
 
 def steers(record: Record, room: RoomId, deed: Deed, past: int) -> list[tuple[Act, Steer]]:
@@ -77,7 +95,19 @@ def steering(record: Record, room: RoomId, past: int) -> Steering:
         frozenset(PersonaId(body.subject) for _, body in steers(record, room, Deed.MUTE, past)),
         frozenset(EventId(body.subject) for _, body in steers(record, room, Deed.FOLD, past)),
         tuple((act.event, body) for act, body in sorted(announced, key=lambda entry: entry[0].order)),
+        _cuts(record, room, past),
     )
+
+
+def _cuts(record: Record, room: RoomId, past: int) -> tuple[Agreed, ...]:
+    """The cuts of a room that have effect. Of two that are ancient the later counts as having known the earlier."""
+    found = sorted(steers(record, room, Deed.CUT, past), key=lambda entry: entry[0].order)
+    agreed = []
+    for place, (act, body) in enumerate(found):
+        assert body.upto is not None, "a cut says what it counts"
+        known = frozenset(other.event for other, _ in found[:place] if other.is_complete(act.past))
+        agreed.append(Agreed(act.event, body.upto, known))
+    return tuple(agreed)
 
 
 def folded(state: State, event: EventId) -> str:

@@ -38,7 +38,8 @@ def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words) -> dict[str,
         raise refuse("This is too long, or something it needs is missing.", "Shorten it, and give all that is asked.")
     state = dialogue.state
     room = state.rooms[dialogue.plenary]
-    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words)
+    cuts = dialogue.lines.get(room.id, ())
+    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words, cuts)
     if reason is not None:
         raise refuse(f"This would have no effect: {REASONS[reason]}.", "List the matters to see what there is.")
     event = dialogue.author(turn, dialogue.plenary, kind, body)

@@ -56,6 +56,8 @@ def _matter(dialogue: Dialogue, matter: Matter, names: Names) -> Row:
         "withdrawn": matter.is_withdrawn,
         "mine": "" if mine is None else mine.value.value,
         "hidden": not shown,
+        "cut": "" if matter.cut is None else matter.cut.hex(),
+        "provisional": matter.is_provisional,
         "agree": count.agree if shown else 0,
         "disagree": count.disagree if shown else 0,
         "pass": count.passed if shown else 0,

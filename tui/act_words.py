@@ -25,6 +25,7 @@ WHAT = {
     "unfold": "unfold message {message}",
     "item": "on the agenda",
     "round": "open a round",
+    "cut": "count stances up to here",
 }
 BECAME = {"done": "done", "void": "without effect"}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 UNKNOWN_DEED: Final = Problem(
     "Facilitators can do no such thing.",
     "Nothing was done.",
-    "They pause, resume, mute, unmute, close, fold, unfold, and announce an item or a round.",
+    "They pause, resume, mute, unmute, close, fold, unfold, announce an item or a round, and cut.",
 )
 
 

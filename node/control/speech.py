@@ -108,7 +108,7 @@ class SpeechMethods:
     async def _matters(self, params: Params) -> Answer:
         dialogue = self._dialogue(params)
         rows = list(views_matters.matters(self._service.core, dialogue))
-        return {"dialogue": dialogue.hex(), "provisional": True, "matters": rows}
+        return {"dialogue": dialogue.hex(), "provisional": any(row["provisional"] for row in rows), "matters": rows}
 
     async def _utter(self, dialogue: DialogueId, words: Words) -> Answer:
         return await self._service.ask(Utter(dialogue, words))

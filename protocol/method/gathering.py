@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from tertulia.protocol.body import Body, Words
 from tertulia.protocol.event import Event
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
+from tertulia.protocol.method.cutting import Lines, governing
 from tertulia.protocol.method.matters import Matter, Matters, Position, Revision
 from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, STANCES, MethodNoOp, Rules, What
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Propose, Take
@@ -22,6 +23,8 @@ from tertulia.protocol.say import Say
 from tertulia.protocol.stance import REMARKS, Stance, Value
 from tertulia.protocol.state import Room
 
+UNCUT: Final[Mapping[RoomId, Lines]] = {}
+"""No cut is agreed on anywhere."""
 Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem
 
 
@@ -39,6 +42,7 @@ class _Draft:
     remarks: dict[PersonaId, Position] = field(default_factory=dict)
     beside: list[EventId] = field(default_factory=list)
     versions: list[EventId] = field(default_factory=list)
+    cuts: Lines = ()
 
     def done(self, room: RoomId) -> Matter:
         """The matter."""
@@ -54,15 +58,21 @@ class _Draft:
             self.remarks,
             tuple(self.beside),
             tuple(self.versions),
+            self.cuts,
         )
 
 
-def gather(rules: Rules, rooms: Iterable[Room], events: Mapping[EventId, Event]) -> Matters:
-    """Return what was said in these rooms came to; `events` has all that stand in their logs."""
+def gather(
+    rules: Rules, rooms: Iterable[Room], events: Mapping[EventId, Event], cuts: Mapping[RoomId, Lines] = UNCUT
+) -> Matters:
+    """Return what was said in these rooms came to; `events` has all that stand in their logs.
+
+    `cuts` has up to where stances are counted, in the rooms where that is agreed on.
+    """
     matters: dict[EventId, Matter] = {}
     noops: dict[EventId, MethodNoOp] = {}
     for room in rooms:
-        reading = _Reading(rules)
+        reading = _Reading(rules, cuts.get(room.id, ()))
         for entry in room.log:
             if entry.reason is None:
                 reason = reading.read(entry.event, entry.author, events[entry.event].content)
@@ -73,10 +83,10 @@ def gather(rules: Rules, rooms: Iterable[Room], events: Mapping[EventId, Event])
 
 
 def foresee(
-    rules: Rules, room: Room, events: Mapping[EventId, Event], author: PersonaId, words: Words
+    rules: Rules, room: Room, events: Mapping[EventId, Event], author: PersonaId, words: Words, cuts: Lines = ()
 ) -> MethodNoOp | None:
     """Why these words, said next in this room, would not do what they are meant to; None where they would."""
-    reading = _Reading(rules)
+    reading = _Reading(rules, cuts)
     for entry in room.log:
         if entry.reason is None:
             reading.read(entry.event, entry.author, events[entry.event].content)
@@ -86,8 +96,9 @@ def foresee(
 class _Reading:
     """One room as far as it was read."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, cuts: Lines) -> None:
         self._rules = rules
+        self._cuts = cuts
         self.drafts: dict[EventId, _Draft] = {}
 
     def read(self, event: EventId, author: PersonaId, said: Body) -> MethodNoOp | None:
@@ -111,10 +122,22 @@ class _Reading:
         if content.target is not None:
             about, reason = self._about(what, content.target)
         target = None if about is None else about.event
-        self.drafts[event] = _Draft(event, author, what, content, target)
+        self.drafts[event] = self._draft(event, author, what, content, target)
         if about is not None:
             about.beside.append(event)
         return reason
+
+    def _draft(
+        self,
+        event: EventId,
+        author: PersonaId,
+        what: What,
+        content: Content,
+        target: EventId | None,
+        *versions: EventId,
+    ) -> _Draft:
+        cuts = governing(self._cuts, event)
+        return _Draft(event, author, what, content, target, versions=list(versions), cuts=cuts)
 
     def _about(self, what: What, target: EventId) -> tuple[_Draft | None, MethodNoOp | None]:
         about = self.drafts.get(target)
@@ -139,15 +162,15 @@ class _Reading:
     def _propose(self, event: EventId, author: PersonaId, content: Propose) -> MethodNoOp | None:
         match content:
             case Proposal():
-                self.drafts[event] = _Draft(event, author, What.PROPOSAL, content, None, versions=[event])
+                self.drafts[event] = self._draft(event, author, What.PROPOSAL, content, None, event)
             case Action():
-                self.drafts[event] = _Draft(event, author, What.ACTION, content, None)
+                self.drafts[event] = self._draft(event, author, What.ACTION, content, None)
             case AgendaItem():
-                self.drafts[event] = _Draft(event, author, What.AGENDA, content, None)
+                self.drafts[event] = self._draft(event, author, What.AGENDA, content, None)
             case Amendment():
                 return self._amend(event, author, content)
             case Take():
-                return self._take(author, content)
+                return self._take(event, author, content)
             case _:
                 assert_never(content)
         return None
@@ -160,13 +183,15 @@ class _Reading:
         proposal = self.drafts[about.versions[0]]
         if proposal.versions[-1] != about.event:
             return MethodNoOp.MOVED
-        self.drafts[event] = _Draft(event, author, What.AMENDMENT, content, about.event, versions=[proposal.event])
+        if _is_late(event, proposal):
+            return MethodNoOp.AFTER_CUT
+        self.drafts[event] = self._draft(event, author, What.AMENDMENT, content, about.event, proposal.event)
         proposal.beside.append(event)
         if proposal.author == author:
             proposal.versions.append(event)
         return None
 
-    def _take(self, author: PersonaId, content: Take) -> MethodNoOp | None:
+    def _take(self, event: EventId, author: PersonaId, content: Take) -> MethodNoOp | None:
         draft = self.drafts.get(content.amendment)
         if draft is None:
             return MethodNoOp.NO_TARGET
@@ -177,6 +202,8 @@ class _Reading:
             return MethodNoOp.NOT_YOURS
         if proposal.versions[-1] != draft.target:
             return MethodNoOp.MOVED
+        if _is_late(event, proposal):
+            return MethodNoOp.AFTER_CUT
         proposal.versions.append(draft.event)
         return None
 
@@ -190,6 +217,13 @@ class _Reading:
             return MethodNoOp.NO_BLOCK
         if content.value in REASONED.get(draft.what, ()) and not content.reason.strip():
             return MethodNoOp.REASON_REQUIRED
+        if _is_late(event, draft):
+            return MethodNoOp.AFTER_CUT
         positions = draft.remarks if content.value in REMARKS else draft.votes
         positions[author] = Position(event, content.value, content.reason)
         return None
+
+
+def _is_late(event: EventId, draft: _Draft) -> bool:
+    """Say whether this came after a cut up to which stances on that are counted."""
+    return any(event not in line.events for line in draft.cuts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
+from tertulia.protocol.method.cutting import Lines
 from tertulia.protocol.method.rules import MethodNoOp, What
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal
 from tertulia.protocol.say import Say
@@ -43,7 +44,7 @@ class Matter:
 
     `target` is what it is about, where that has effect. `revisions` are by counter, the last one counts. `votes` and
     `remarks` have everybody's latest, `beside` what is about this, in order. `versions` of a proposal: itself, then the
-    amendments that were taken, the present one last; of an amendment: the proposal's own id.
+    amendments that were taken, the present one last; of an amendment: the proposal's own id. `cuts` govern its stances.
     """
 
     event: EventId
@@ -57,6 +58,17 @@ class Matter:
     remarks: Positions
     beside: tuple[EventId, ...]
     versions: tuple[EventId, ...]
+    cuts: Lines = field(default=(), repr=False)
+
+    @property
+    def cut(self) -> EventId | None:
+        """The act that agreed on up to where its stances are counted; None while nobody has."""
+        return self.cuts[0].agreed.event if self.cuts else None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether what arrives later may change its tally: it is in no cut, or of the cut not all is here."""
+        return not self.cuts or not all(line.whole for line in self.cuts)
 
     @property
     def text(self) -> str:

@@ -48,6 +48,7 @@ class MethodNoOp(StrEnum):
     NOT_YOURS = "not-yours"
     FIXED = "fixed"
     MOVED = "moved"
+    AFTER_CUT = "after-cut"
     ERASED = "erased"
 
 
@@ -61,6 +62,7 @@ REASONS: Final[Mapping[MethodNoOp, str]] = {
     MethodNoOp.NOT_YOURS: "only who said it may do this",
     MethodNoOp.FIXED: "what others take a stance on keeps its words: withdraw it and say it anew, or amend it",
     MethodNoOp.MOVED: "the proposal has another version by now",
+    MethodNoOp.AFTER_CUT: "stances on that are counted already",
     MethodNoOp.ERASED: "its body is gone, and only that would tell",
 }
 

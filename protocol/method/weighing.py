@@ -37,8 +37,8 @@ def tally(matter: Matter) -> Tally:
 
 
 def is_shown(rules: Rules, matter: Matter, me: PersonaId) -> bool:
-    """Whether I may see others' stances: at once, or where the charter hides them, after my own."""
-    return not rules.hidden or me in matter.votes
+    """Whether I may see others' stances: at once, or where the charter hides them, after my own or after the cut."""
+    return not rules.hidden or me in matter.votes or matter.cut is not None
 
 
 def objections(matter: Matter) -> dict[PersonaId, Position]:

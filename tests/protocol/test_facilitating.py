@@ -1,32 +1,13 @@
 """Facilitating as people do it: commands and rows. Spec: docs/spec/core.md §5, events.md (Act)."""
 
 import pytest
-from village import Refused, Village
+from village import Refused, house
 
 from tertulia.protocol import views, views_acts
 from tertulia.protocol.errors import LocalError
 from tertulia.protocol.facilitation import LIMIT_REASON, Deed
-from tertulia.protocol.ids import DialogueId, EventId
-from tertulia.protocol.inputs import Facilitate, NewDialogue, SayText, SetRole, SignAct
-
-
-def house(quorum: int = 1):
-    """Ruth has founded, Omar facilitates too, Ada is a member."""
-    village = Village()
-    ruth, omar, ada = (village.citizen(name) for name in ("Ruth", "Omar", "Ada"))
-    answer = ruth.ask(NewDialogue("Tertulia", village.commons.id, "Ruth", quorum))
-    village.settle()
-    key = DialogueId(bytes.fromhex(str(answer["dialogue"])))
-    invite = village.invite(ruth, key, uses=2)
-    for guest in (omar, ada):
-        village.join(guest, invite)
-    village.wait(5_000)
-    act = ruth.ask(SetRole(key, omar.core.dialogues[key].me, True))
-    village.settle()
-    if act["state"] == "pending":
-        omar.ask(SignAct(key, EventId(bytes.fromhex(str(act["act"])))))
-        village.settle()
-    return village, key, ruth, omar, ada
+from tertulia.protocol.ids import EventId
+from tertulia.protocol.inputs import Facilitate, SayText, SignAct
 
 
 def test_a_pause_is_heard_by_everybody_and_says_so_to_who_tries():

@@ -6,10 +6,12 @@ import pytest
 from story import Story, drawn
 
 from tertulia.protocol.body import Opaque, read_body
+from tertulia.protocol.cut import Cut
 from tertulia.protocol.encoding import encode
 from tertulia.protocol.event import Kind
-from tertulia.protocol.facilitation import DEEDS, LIMIT_REASON, About, Deed, Steer
+from tertulia.protocol.facilitation import BOUNDED, DEEDS, LIMIT_REASON, About, Deed, Steer
 from tertulia.protocol.fold import checkpoint_of, fold
+from tertulia.protocol.room_hash import Tally
 from tertulia.protocol.state import NoOp, Outcome
 
 EVENTS = Path(__file__, "../../../docs/spec/events.md").resolve().read_text("utf-8")
@@ -34,10 +36,11 @@ def stands(story: Story):
 def test_every_deed_is_written_and_read_back():
     for deed, rule in DEEDS.items():
         window = (5, 65) if deed is Deed.ROUND else (0, 0)
-        body = Steer(deed, ROOM, b"" if rule.about is About.ROOM else WHOM, "Quietly now", *window)
+        upto = Cut((ROOM, WHOM) if ROOM < WHOM else (WHOM, ROOM), Tally(7, 9)) if deed in BOUNDED else None
+        body = Steer(deed, ROOM, b"" if rule.about is About.ROOM else WHOM, "Quietly now", *(window or (0, 0)), upto)
         assert read_body(1, Kind.ACT, body.encode()) == body
         assert "Quietly" not in repr(body)
-    assert read_body(1, Kind.ACT, encode([10, "something new"])) is Opaque.UNREAD
+    assert read_body(1, Kind.ACT, encode([99, "something new"])) is Opaque.UNREAD
 
 
 @pytest.mark.parametrize(

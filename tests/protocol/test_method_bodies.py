@@ -10,6 +10,7 @@ from story import Story
 
 from tertulia.protocol.body import Kind, Opaque, Words, read_body
 from tertulia.protocol.encoding import encode
+from tertulia.protocol.facilitation import Steer
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Form, Say
@@ -44,7 +45,7 @@ def test_body(told):
     found = read_body(1, told["kind"], body)
     match told["is"]:
         case "read":
-            assert isinstance(found, Words)
+            assert isinstance(found, Words | Steer)
             assert found.encode() == body
         case "unread":
             assert found is Opaque.UNREAD

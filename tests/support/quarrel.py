@@ -27,7 +27,7 @@ ACTS = (
     *("say", "say", "say", "meet", "meet", "meet", "meet", "admit", "accept", "leave", "remove", "introduce"),
     *("prekeys", "announce", "alarm", "open", "skip", "steal", "revive", "twin", "leap", "unknown", "stranger"),
     *("orphan", "genesis", "misplace", "oust", "oust", "oust", "raise", "lower", "cosign", "cosign", "cosign"),
-    *("settle", "fork", "late", "steer", "steer", "steer"),
+    *("settle", "fork", "late", "steer", "steer", "steer", "cut"),
     *("state", "stand", "stand", "revise", "propose", "amend"),
 )
 Step = tuple[int, str, int, int]
@@ -152,6 +152,8 @@ class Quarrel:
                 window = (odd, odd + 60) if deed is Deed.ROUND else ()
                 known = self._some_of(name, odd // 2)
                 return story.steer(deed, subjects[DEEDS[deed].about], by=name, seen=known, window=window)
+            case "cut":  # of what one knows, signed by whoever can
+                return story.steer(Deed.CUT, by=name, seen=self._some_of(name, odd))
             case "fork":  # sign two different things under one number
                 actor = story.person(name).session.actor
                 seq = max(1, story.state(seen).next_seq(actor, CONTROL) - 1)

@@ -21,12 +21,15 @@ from typing import Any
 
 from tertulia.protocol import event as events_of
 from tertulia.protocol.charter import Charter, charter_hash, dialogue_id
+from tertulia.protocol.cover import Cover
+from tertulia.protocol.cut import Cut
 from tertulia.protocol.event import CONTROL, Event, Kind
 from tertulia.protocol.facilitation import Deed, Steer
 from tertulia.protocol.fold import fold
 from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
 from tertulia.protocol.mark import Accept, Alarm
+from tertulia.protocol.method.cutting import draw
 from tertulia.protocol.newcomer import Newcomer
 from tertulia.protocol.persona import Persona
 from tertulia.protocol.prekey import Prekey, PrekeySecret
@@ -185,8 +188,19 @@ class Story:
 
     def steer(self, deed: Deed, about: bytes = b"", by: str = "", room: bytes = b"", **odd: Any) -> Event:
         """A facilitator does something to the plenary, or proposes to."""
-        body = Steer(deed, RoomId(room or self.plenary), about, odd.pop("text", "Because."), *odd.pop("window", ()))
+        where = RoomId(room or self.plenary)
+        window = odd.pop("window", None) or (0, 0)
+        upto = odd.pop("upto", None)
+        if deed is Deed.CUT and upto is None:
+            upto = self.cut(where, odd.get("seen"))
+        body = Steer(deed, where, about, odd.pop("text", "Because."), *window, upto)
         return self.act(by or self.founder, Kind.ACT, body.encode(), **odd)
+
+    def cut(self, room: RoomId, seen: Seen = None) -> Cut:
+        """Everything there is in a room, as far as it was seen; of an empty one, of what nobody said."""
+        state = self.state(seen)
+        heads = state.rooms[room].heads if room in state.rooms else ()
+        return draw(room, heads or (EventId(drawn("nothing")),), self.of(seen), Cover())
 
     def appoint(self, *names: str) -> None:
         """Admit people who accept and are made facilitators, by all who have to sign it."""

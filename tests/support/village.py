@@ -28,7 +28,7 @@ from tertulia.protocol.effects import (
     Table,
 )
 from tertulia.protocol.errors import Problem
-from tertulia.protocol.ids import DialogueId, FrameId
+from tertulia.protocol.ids import DialogueId, EventId, FrameId
 from tertulia.protocol.inputs import (
     Ask,
     Command,
@@ -42,6 +42,8 @@ from tertulia.protocol.inputs import (
     NewDialogue,
     Reachable,
     SayText,
+    SetRole,
+    SignAct,
     TimerFired,
 )
 from tertulia.protocol.invite import decode_invite
@@ -253,3 +255,22 @@ class Village:
             self.join(guest, invite)
         self.wait(5_000)
         return dialogue
+
+
+def house(quorum: int = 1) -> tuple[Village, DialogueId, Citizen, Citizen, Citizen]:
+    """Ruth has founded, Omar facilitates too, Ada is a member."""
+    village = Village()
+    ruth, omar, ada = (village.citizen(name) for name in ("Ruth", "Omar", "Ada"))
+    answer = ruth.ask(NewDialogue("Tertulia", village.commons.id, "Ruth", quorum))
+    village.settle()
+    key = DialogueId(bytes.fromhex(str(answer["dialogue"])))
+    invite = village.invite(ruth, key, uses=2)
+    for guest in (omar, ada):
+        village.join(guest, invite)
+    village.wait(5_000)
+    act = ruth.ask(SetRole(key, omar.core.dialogues[key].me, True))
+    village.settle()
+    if act["state"] == "pending":
+        omar.ask(SignAct(key, EventId(bytes.fromhex(str(act["act"])))))
+        village.settle()
+    return village, key, ruth, omar, ada

@@ -7,7 +7,8 @@ from tertulia.tui.cli.method_verbs import _lines, form_of
 
 ROW = {
     "id": "ab" * 32, "what": "statement", "author": "Ruth", "title": "", "text": "Visas take\ntoo long.",
-    "edited": False, "withdrawn": False, "hidden": False, "agree": 2, "disagree": 1, "pass": 0, "block": 0, "heard": 0,
+    "edited": False, "withdrawn": False, "provisional": True, "hidden": False,
+    "agree": 2, "disagree": 1, "pass": 0, "block": 0, "heard": 0,
     "objector": "Omar", "objection": "They do not",
 }  # fmt: skip
 
@@ -33,3 +34,6 @@ def test_a_matter_in_words() -> None:
     assert hidden[0] == "abababab  statement  Ruth: Pilot  (edited)"
     assert hidden[-1] == "    others' stances show after yours"
     assert _lines({**ROW, "agree": 0, "disagree": 0, "objector": ""})[-1] == "    no stance yet"
+    assert "    counted: 2 agree, 1 disagree" in _lines({**ROW, "provisional": False})
+    none = {**ROW, "provisional": False, "agree": 0, "disagree": 0, "objector": ""}
+    assert _lines(none)[-1] == "    counted: no stance"

@@ -1,4 +1,4 @@
-"""Make method.json: known answers to docs/spec/events.md, sections Say, Revise, Propose and Stance.
+"""Make method.json: known answers to docs/spec/events.md, sections Say, Revise, Propose, Stance and Act (of a cut).
 
 Written from the spec's words with cbor2 alone: nothing of Tertulia is imported, so that the vectors judge it. Each body
 stands with what it must be read as: `read`, `unread` (of a later version) or `malformed`.
@@ -7,12 +7,12 @@ stands with what it must be read as: `read`, `unread` (of a later version) or `m
 """
 
 import json
-from hashlib import shake_256
+from hashlib import shake_128, shake_256
 from pathlib import Path
 
 import cbor2
 
-SAY, REVISE, PROPOSE, STANCE = 4, 5, 6, 7
+SAY, REVISE, PROPOSE, STANCE, ACT = 4, 5, 6, 7, 10
 MINUTE = 29_655_000
 
 
@@ -21,6 +21,18 @@ def some(name):
 
 
 STATEMENT, STORY, PROPOSAL, AMENDMENT, SELAM = map(some, ("statement", "story", "proposal", "amendment", "Selam"))
+ROOM = some("room")
+HEADS = sorted(some(f"head {number}") for number in range(33))
+
+
+def total(*events):
+    """The sum of a room."""
+    shares = (int.from_bytes(shake_128(event).digest(256), "big") for event in events)
+    return (sum(shares) % 2**2048).to_bytes(256, "big")
+
+
+def cut(*upto):
+    return [10, ROOM, b"", "We count.", 0, 0, *upto]
 
 READ = [
     ("message", SAY, ["message", "Selam!", "ti", None]),
@@ -49,6 +61,8 @@ READ = [
     ),
     ("reason", STANCE, [PROPOSAL, "disagree", "June is too soon."]),
     ("reason, longest", STANCE, [PROPOSAL, "block", "x" * 2048]),
+    ("a cut", ACT, cut([HEADS[:2], total(*HEADS[:2], STATEMENT), 3])),
+    ("a cut, most heads", ACT, cut([HEADS[:32], total(*HEADS), 33])),
 ]
 UNREAD = [
     ("a later form", SAY, ["poem", "Roses"]),
@@ -77,6 +91,12 @@ MALFORMED = [
     ("no reason at all", STANCE, [STATEMENT, "agree"]),
     ("a reason too long", STANCE, [STATEMENT, "agree", "x" * 2049]),
     ("a reason that is bytes", STANCE, [STATEMENT, "agree", b"why"]),
+    ("a cut of nothing", ACT, cut([[], total(), 0])),
+    ("a cut up to nowhere", ACT, cut()),
+    ("a cut with too many heads", ACT, cut([HEADS, total(*HEADS), 33])),
+    ("a cut whose heads are out of order", ACT, cut([HEADS[1::-1], total(*HEADS[:2]), 2])),
+    ("a cut with a short sum", ACT, cut([HEADS[:1], bytes(32), 1])),
+    ("a pause up to somewhere", ACT, [1, *cut([HEADS[:1], total(HEADS[0]), 1])[1:]]),
 ]
 
 

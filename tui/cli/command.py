@@ -58,8 +58,9 @@ for verb in (
     talk_verbs.members, talk_verbs.check, talk_verbs.remove, talk_verbs.leave, door_verbs.invite, door_verbs.join,
     door_verbs.knocks, door_verbs.admit, door_verbs.refuse, delivery_verbs.delivery, delivery_verbs.receipts,
     charter_verbs.charter, charter_verbs.accept, council_verbs.role,
-    council_verbs.act, council_verbs.cosign, council_verbs.acts, method_verbs.stance, method_verbs.propose,
-    method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw, method_verbs.matters,
+    council_verbs.act, council_verbs.cosign, council_verbs.acts, council_verbs.cut, method_verbs.stance,
+    method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
+    method_verbs.matters,
 ):  # fmt: skip
     app.command(verb)
 app.command(talk_verbs.list_, name="list")

@@ -1,4 +1,4 @@
-"""The verbs of those who decide together: role, act, acts, cosign.
+"""The verbs of those who decide together: role, act, acts, cosign, cut.
 
 Issue 4; docs/spec/events.md, section Acts. A removal or a change of who facilitates takes effect at once where the
 rules ask for one facilitator; otherwise it waits, under a short id, until enough have signed it.
@@ -74,6 +74,24 @@ async def act(
         more["minutes"] = minutes(window)
     async with context.unlocked() as client:
         result = plain(await client.call("act", dialogue=dialogue, deed=deed, reason=reason, **more))
+        await context.deliver(client, _renamed(result), _became(result, dialogue))
+
+
+async def cut(
+    dialogue: str, /, *, reason: str = "We count where people stand.", context: Annotated[Context, Hidden]
+) -> None:
+    """Agree that stances are counted up to here: what comes later counts on what is newer, and not on what is there.
+
+    Parameters
+    ----------
+    dialogue
+        Its id, the beginning of it, or its title.
+    reason
+        Why, for everybody to read.
+
+    """
+    async with context.unlocked() as client:
+        result = plain(await client.call("act", dialogue=dialogue, deed="cut", reason=reason))
         await context.deliver(client, _renamed(result), _became(result, dialogue))
 
 

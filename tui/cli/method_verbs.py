@@ -122,8 +122,8 @@ async def matters(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> N
     async with context.unlocked() as client:
         result = plain(await client.call("matters", dialogue=dialogue))
     lines = [line for row in rows_of(result, "matters") for line in _lines(row)]
-    if lines:
-        lines.append("All counts are provisional: what arrives later may change them.")
+    if result.get("provisional"):
+        lines.append("What does not say counted is provisional: what arrives later may change it.")
     context.output.result(result, lines or ["Nothing has been stated or proposed yet."])
 
 
@@ -148,6 +148,8 @@ def _lines(row: dict[str, object]) -> list[str]:
     found = [f"{head}{'  (edited)' if row.get('edited') else ''}"]
     found += [f"    {line}" for line in text_of(row, "text").split("\n")]
     counts = ", ".join(f"{int_of(row, name)} {name}" for name in COUNTS if int_of(row, name))
+    if not row.get("provisional"):
+        counts = f"counted: {counts or 'no stance'}"
     found.append("    others' stances show after yours" if row.get("hidden") else f"    {counts or 'no stance yet'}")
     if line_of(row, "objector"):
         found.append(f"    strongest objection, by {line_of(row, 'objector')}: {line_of(row, 'objection')}")
