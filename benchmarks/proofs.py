@@ -81,7 +81,7 @@ def take(proof: Proof) -> list[Figure]:
     if len(proof.owes) == 1:
         told = [entry | {"id": proof.owes[0]} for entry in told]  # a sweep calls every scenario R2
     if done.returncode == 0 and proof.says_nothing:
-        said = {"value": 0, "unit": proof.says_nothing, "goal": "0", "ok": True, "seconds": seconds}
+        said = {"value": 0, "unit": proof.says_nothing, "goal": "0", "ok": True, "spread": None, "seconds": seconds}
         told += [{"id": owed, **said} for owed in proof.owes]
     if done.returncode != 0:
         reason = next((line for line in reversed(done.stdout.splitlines()) if line and line[0] not in '{"'), "no word")

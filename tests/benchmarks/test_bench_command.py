@@ -79,6 +79,30 @@ def test_a_figure_that_could_not_be_taken_is_null_with_the_reason(tmp_path, meas
     assert "NOT TAKEN" in done.stdout
 
 
+PROOFS = """
+from benchmarks.proofs import Proof, take
+
+FIGURE = '{"id": "F0", "value": 1, "unit": "s", "goal": "<= 2", "ok": %s}'
+def proof(program, says_nothing=""):
+    return take(Proof(("F0",), ("-c", program), says_nothing))
+"""
+
+
+@pytest.mark.parametrize(("proof", "value", "ok"), [
+    ("proof(f'print({FIGURE % \"true\"!r})')", 1, True),
+    ("proof(f'print({FIGURE % \"false\"!r}); exit(1)')", 1, False),
+    ("proof(f'print({FIGURE % \"true\"!r}); exit(1)')", None, False),
+    ("proof('', 'answers that differ')", 0, True),
+    ("proof('exit(1)', 'answers that differ')", None, False),
+    ("proof('')", None, False),
+])  # fmt: skip
+def test_whatever_a_proof_comes_to_is_in_the_table_and_in_the_json(tmp_path, proof, value, ok):
+    done = bench(tmp_path, f'{PROOFS}\nfake.measure = lambda: {proof} + [figure("F00", [7.0], "ms")]')
+    figures, all_ok = said(done)
+    assert (figures["F0"]["value"], figures["F0"]["ok"], all_ok) == (value, ok, ok)
+    assert "F0" in done.stdout.splitlines()[2]
+
+
 def test_a_benchmark_that_does_not_exist_is_refused(tmp_path):
     done = bench(tmp_path, "", ["other"])
     assert done.returncode == 2
