@@ -198,6 +198,4 @@ class Holdings:
 
     async def lacking(self, ids: Sequence[FrameId]) -> list[FrameId]:
         """Those of these frames that are not on the disk. Raises StoreError."""
-        return await self._shelf.run(
-            lambda archive: [frame for frame in ids if not archive.holds(self._commons, frame)]
-        )
+        return await self._shelf.run(lambda archive: archive.lacking(self._commons, ids))

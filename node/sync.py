@@ -8,11 +8,12 @@ a peer says, work and memory of a session are bounded, and what was fetched befo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import trio
 
+from tertulia.node.sync_questions import Ended, Over, Questions
 from tertulia.node.sync_server import judge, serve
 from tertulia.protocol import frame as frames
 from tertulia.protocol import reconciliation
@@ -20,11 +21,10 @@ from tertulia.protocol import sync_messages as messages
 from tertulia.protocol.errors import RejectReason, RemoteError
 from tertulia.protocol.reconciliation import LIMIT_ROUNDS
 from tertulia.protocol.sync_messages import (
-    LIMIT_ANSWER,
+    LIMIT_AHEAD,
     LIMIT_FRAMES,
     LIMIT_MESSAGE,
     AskGone,
-    End,
     Ending,
     Frames,
     Give,
@@ -41,30 +41,18 @@ from tertulia.protocol.sync_terms import agree
 
 if TYPE_CHECKING:
     from tertulia.node.carrier import Carrier
-    from tertulia.node.substrate import Stream
+    from tertulia.node.substrate import PeerId, Stream
+    from tertulia.node.sync_questions import Reply
     from tertulia.protocol.frame import Frame
     from tertulia.protocol.ids import FrameId
     from tertulia.protocol.range_index import Index
-    from tertulia.protocol.sync_messages import Message
     from tertulia.protocol.sync_terms import Terms
 
 __all__ = ["NotKept", "bring_in_step", "serve"]
 
-ANSWER_SECONDS: Final = 30.0
-"""A peer that takes longer to answer is left."""
-SESSION_SECONDS: Final = 30 * 60.0
-"""A session that takes longer ends; the next one goes on where it was."""
-
 
 class NotKept(Exception):
     """Our disk refused what a peer sent; the carrier has said why."""
-
-
-class _Over(Exception):
-    """The session ends before its time. `theirs`: the peer said so, and nothing more is said."""
-
-    def __init__(self, ending: Ending, *, theirs: bool = False) -> None:
-        self.ending, self.theirs = ending, theirs
 
 
 async def bring_in_step(stream: Stream, carrier: Carrier) -> Ending:
@@ -74,17 +62,13 @@ async def bring_in_step(stream: Stream, carrier: Carrier) -> Ending:
     own disk.
     """
     await carrier.holdings.ready()
-    session = _Session(stream, carrier)
+    questions = Questions(stream)
+    session = _Session(questions, stream.peer, carrier)
     try:
-        await session.run()
-        ending = Ending.QUOTA if carrier.holdings.is_full(stream.peer, carrier.now) else Ending.DONE
-    except _Over as over:
-        if over.theirs:
-            return over.ending
-        ending = over.ending
-    await stream.send(messages.write(End(ending)))
-    if not isinstance(messages.read(await stream.receive(LIMIT_ANSWER, seconds=ANSWER_SECONDS), LIMIT_ANSWER), End):
-        raise messages.unexpected()
+        ending = await session.run()
+        await questions.end(ending)
+    except Ended as ended:
+        return ended.ending
     if ending is Ending.DONE:
         await session.count()
     return ending
@@ -93,17 +77,25 @@ async def bring_in_step(stream: Stream, carrier: Carrier) -> Ending:
 class _Session:
     """One session, as the side that opened it sees it."""
 
-    def __init__(self, stream: Stream, carrier: Carrier) -> None:
-        self._stream, self._carrier, self._peer = stream, carrier, stream.peer
+    def __init__(self, questions: Questions, peer: PeerId, carrier: Carrier) -> None:
+        self._questions, self._peer, self._carrier = questions, peer, carrier
+        self._ask = questions.ask
         self._holdings = carrier.holdings
         self._began = trio.current_time()
-        self._deadline = self._began + SESSION_SECONDS
         self._view: Index
         self._only_ours: set[FrameId] = set()  # frames of ours that the peer lacks and did not say it keeps
+        self._claimed: set[FrameId] = set()  # of what the holdings know as wanted: by this session
         self._offered: set[FrameId] = set()  # a list that was cut comes again in part: nothing is given twice
 
-    async def run(self) -> None:
-        """All of it up to the end. Raises _Over, and as `bring_in_step` does."""
+    async def run(self) -> Ending:
+        """All of it up to the end; gives how it ends. Raises Ended, and as `bring_in_step` does."""
+        try:
+            await self._level()
+        except Over as over:
+            return over.ending
+        return Ending.QUOTA if self._holdings.is_full(self._peer, self._carrier.now) else Ending.DONE
+
+    async def _level(self) -> None:
         stand = self._carrier.stand
         opened = await self._ask(Open(stand, self._holdings.gone_days()))
         if not isinstance(opened, Opened):
@@ -143,22 +135,24 @@ class _Session:
         return fingerprint
 
     async def _reconcile(self) -> None:
-        """Learn the differences, message by message, and level each out before the next.
+        """Learn the differences, message by message, and level each out while the next is on its way.
 
         In worker threads: the view is ours alone, and a peer that has nothing makes one step long.
         """
         message = await trio.to_thread.run_sync(reconciliation.initiate, self._view)
-        for _ in range(LIMIT_ROUNDS):
-            answer = await self._ask(Reconcile(message))
+        reply = await self._questions.put(Reconcile(message))
+        for left in reversed(range(LIMIT_ROUNDS)):
+            answer = await self._questions.answer(reply)
             if not isinstance(answer, Reconcile):
                 raise messages.unexpected()
             step = await trio.to_thread.run_sync(reconciliation.reconcile, self._view, answer.message)
+            if step.message is not None and left:
+                reply = await self._questions.put(Reconcile(step.message))
             await self._fetch(step.need)
             await self._give(step.have)
             if step.message is None:
                 return
-            message = step.message
-        raise _Over(Ending.BOUND)
+        raise Over(Ending.BOUND)
 
     # Frames ---------------------------------------------------------------------------------------------------------
 
@@ -170,31 +164,49 @@ class _Session:
         """
         if self._holdings.is_full(self._peer, self._carrier.now):
             return
-        left: deque[FrameId] = deque(need)
         later: list[FrameId] = []
-        while left:
-            batch: list[FrameId] = []
-            while left and len(batch) < LIMIT_FRAMES:
-                frame = left.popleft()
-                (later if frame in self._holdings.wanted else batch).append(frame)
-            await self._want(batch)
-        for ids in messages.batches([frame for frame in later if frame not in self._holdings.wanted]):
-            await self._want(ids)
+        await self._want(need, later)
+        await self._want(later, [])
 
-    async def _want(self, ids: Sequence[FrameId]) -> set[FrameId]:
-        """Ask for those of some frames that are not here; gives the ids of those that came."""
-        claimed = {frame for frame in ids if frame not in self._holdings.wanted}
-        self._holdings.wanted |= claimed
+    async def _want(self, need: Sequence[FrameId], passed: list[FrameId]) -> set[bytes]:
+        """Ask for frames; gives the ids of those that came. What other sessions have asked for is added to `passed`.
+
+        While what came first goes to the disk, the batches after it are on their way.
+        """
+        left, came = deque(need), set[bytes]()
+        ahead: deque[tuple[tuple[FrameId, ...], Reply]] = deque()
         try:
-            lacking = await self._holdings.lacking([frame for frame in ids if frame in claimed])
-            if not lacking:
-                return set()
-            answer = await self._ask(Want(tuple(lacking)), LIMIT_MESSAGE)
-            if not isinstance(answer, Frames):
-                raise messages.unexpected()
-            return await self._keep(answer.raws, set(lacking))
+            while left or ahead:
+                while left and len(ahead) < LIMIT_AHEAD:
+                    if asked := await self._claim(left, passed):
+                        ahead.append((asked, await self._questions.put(Want(asked), LIMIT_MESSAGE)))
+                if ahead:
+                    asked, reply = ahead.popleft()
+                    answer = await self._questions.answer(reply)
+                    if not isinstance(answer, Frames):
+                        raise messages.unexpected()
+                    came |= await self._keep(answer.raws, set(asked))
+                    self._release(asked)
         finally:
-            self._holdings.wanted -= claimed
+            self._release(tuple(self._claimed))
+        return came
+
+    async def _claim(self, left: deque[FrameId], passed: list[FrameId]) -> tuple[FrameId, ...]:
+        """Take the next frames that are not here and that no other session has asked for: these are ours to ask for."""
+        batch: list[FrameId] = []
+        while left and len(batch) < LIMIT_FRAMES:
+            frame = left.popleft()
+            (passed if frame in self._holdings.wanted else batch).append(frame)
+        self._claimed.update(batch)
+        self._holdings.wanted.update(batch)
+        lacking = await self._holdings.lacking(batch)
+        self._release(set(batch).difference(lacking))
+        return tuple(lacking)
+
+    def _release(self, frames: Iterable[FrameId]) -> None:
+        """What others may ask for again, if it is not here."""
+        self._claimed.difference_update(frames)
+        self._holdings.wanted.difference_update(frames)
 
     async def _keep(self, raws: Sequence[bytes], asked: set[FrameId]) -> set[FrameId]:
         """Archive what came."""
@@ -207,7 +219,7 @@ class _Session:
             if taken is None:
                 raise NotKept
             if Verdict.REFUSED in taken.verdicts:
-                raise _Over(Ending.QUOTA)
+                raise Over(Ending.QUOTA)
         return came
 
     async def _give(self, have: Sequence[FrameId]) -> None:
@@ -217,37 +229,31 @@ class _Session:
         self._offered.update(fresh)
         self._only_ours.update(frame for frame in fresh if frame in own)
         self._carrier.counts["promises broken"] += self._carrier.watch.lacks(self._peer, fresh, self._began)
+        ahead: deque[tuple[tuple[FrameId, ...], Reply]] = deque()
         for ids in messages.batches(fresh):
             raws = await self._carrier.shelf.frames(self._carrier.commons.id, ids)
-            if not raws:
-                continue
-            answer = await self._ask(Give(tuple(raws)))
-            if not isinstance(answer, Kept) or len(answer.verdicts) != len(raws):
-                raise messages.unexpected()
-            given = (frames.read(raw).id for raw in raws)
-            kept = [frame for frame, fate in zip(given, answer.verdicts, strict=True) if fate is Verdict.KEPT]
-            self._only_ours.difference_update(kept)
-            self._carrier.watch.promised(self._peer, kept, trio.current_time())
-            await self._carrier.held(self._peer, kept)
+            if raws:
+                given = tuple(frames.read(raw).id for raw in raws)
+                ahead.append((given, await self._questions.put(Give(tuple(raws)))))
+            if len(ahead) == LIMIT_AHEAD:
+                await self._given(*ahead.popleft())
+        while ahead:
+            await self._given(*ahead.popleft())
+
+    async def _given(self, given: tuple[FrameId, ...], reply: Reply) -> None:
+        """Note what the peer says of frames that it was given."""
+        answer = await self._questions.answer(reply)
+        if not isinstance(answer, Kept) or len(answer.verdicts) != len(given):
+            raise messages.unexpected()
+        kept = [frame for frame, fate in zip(given, answer.verdicts, strict=True) if fate is Verdict.KEPT]
+        self._only_ours.difference_update(kept)
+        self._carrier.watch.promised(self._peer, kept, trio.current_time())
+        await self._carrier.held(self._peer, kept)
 
     async def _retry(self, terms: Terms) -> None:
         """Ask for what is gone here, because of others or of yesterday."""
         places = self._holdings.to_retry(self._peer, terms, self._carrier.now)
         asked = [place for place in places if place[1] not in self._holdings.wanted]
         if asked:
-            came = await self._want([frame for _, frame in asked])
-            self._holdings.lacked(
-                self._peer, [place for place in asked if place[1] not in came], self._carrier.now
-            )
-
-    async def _ask(self, message: Message, limit: int = LIMIT_ANSWER) -> Message:
-        """One question and its answer. Raises _Over if the peer ends the session, or our time is up."""
-        if trio.current_time() > self._deadline:
-            raise _Over(Ending.BOUND)
-        await self._stream.send(messages.write(message))
-        answer = messages.read(await self._stream.receive(limit, seconds=ANSWER_SECONDS), limit)
-        if isinstance(answer, End):
-            if answer.ending is Ending.DONE:
-                raise messages.unexpected()
-            raise _Over(answer.ending, theirs=True)
-        return answer
+            came = await self._want([frame for _, frame in asked], [])
+            self._holdings.lacked(self._peer, [place for place in asked if place[1] not in came], self._carrier.now)

@@ -7,16 +7,19 @@ it is archived, and said to be kept only when it is on the disk; nothing depends
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from tertulia.node.substrate import StreamFailed
 from tertulia.protocol import reconciliation
 from tertulia.protocol import sync_messages as messages
 from tertulia.protocol.errors import RejectReason, RemoteError
 from tertulia.protocol.reconciliation import LIMIT_ROUNDS
 from tertulia.protocol.sync_messages import (
+    LIMIT_AHEAD,
     LIMIT_MESSAGE,
     AskGone,
     End,
@@ -73,7 +76,15 @@ async def serve(stream: Stream, carrier: Carrier) -> Ending:
         if isinstance(question, End):
             return question.ending
         if isinstance(answer, End):
+            await _hear_out(stream)
             return answer.ending
+
+
+async def _hear_out(stream: Stream) -> None:
+    """Take what was asked ahead of our end: else a peer with much on its way could not come to read it."""
+    with contextlib.suppress(StreamFailed):
+        for _ in range(LIMIT_AHEAD + 1):
+            await stream.receive(LIMIT_MESSAGE, seconds=IDLE_SECONDS)
 
 
 class _Served:

@@ -28,6 +28,8 @@ from tertulia.protocol.sync_terms import Stand
 SYNC_PROTOCOL: Final = "/tertulia/sync/1"
 LIMIT_FRAMES: Final = 64
 """Frames asked for or given at once: 1 MiB of the largest."""
+LIMIT_AHEAD: Final = 4
+"""Batches of frames asked for, or given, before the first of them is answered."""
 LIMIT_MESSAGE: Final = LIMIT_FRAMES * (FrameClass.LARGE.size + 8) + 1_024
 """Bytes of a message with frames, and of any message at all."""
 LIMIT_ANSWER: Final = LIMIT_GONE_DAY * (ID + 2) + 64
@@ -161,9 +163,7 @@ class End:
     ending: Ending
 
 
-Message: TypeAlias = (
-    Open | Opened | AskGone | TellGone | Noted | Reconcile | Want | Frames | Give | Kept | End
-)
+Message: TypeAlias = Open | Opened | AskGone | TellGone | Noted | Reconcile | Want | Frames | Give | Kept | End
 
 
 def write(message: Message) -> bytes:
@@ -275,9 +275,7 @@ def _read_places(day: int, value: Value) -> tuple[Place, ...]:
     offsets = [int.from_bytes(entry[:_OFFSET], "big") for entry in entries]
     if offsets and offsets[-1] >= DAY:
         raise wrong("a minute of another day")
-    return tuple(
-        (day * DAY + offset, FrameId(entry[_OFFSET:])) for offset, entry in zip(offsets, entries, strict=True)
-    )
+    return tuple((day * DAY + offset, FrameId(entry[_OFFSET:])) for offset, entry in zip(offsets, entries, strict=True))
 
 
 def _read_stand(clock: Value, floor: Value) -> Stand:

@@ -145,12 +145,16 @@ class Archive:
 
     def holds(self, commons: CommonsId, frame: FrameId) -> bool:
         """Tell whether the frame is kept here."""
-        return self._one(HOLDS, commons, frame) is not None
+        return not self.lacking(commons, [frame])
+
+    def lacking(self, commons: CommonsId, frames: Sequence[FrameId]) -> list[FrameId]:
+        """Return those of `frames` that are not kept here, in the order asked for."""
+        found = self._each(HOLDS, commons, frames)
+        return [frame for frame, row in zip(frames, found, strict=True) if row is None]
 
     def get(self, commons: CommonsId, frames: Sequence[FrameId]) -> list[bytes]:
         """Return the bytes of those of `frames` that are kept here, in the order asked for."""
-        found = (self._one(GET, commons, frame) for frame in frames)
-        return [_as_bytes(row[0]) for row in found if row is not None]
+        return [_as_bytes(row[0]) for row in self._each(GET, commons, frames) if row is not None]
 
     def ids_from(
         self, commons: CommonsId, minute: int, after: Place | None = None, limit: int = LIMIT_IDS
@@ -245,10 +249,14 @@ class Archive:
         """Close the file and forget the key; closing twice is fine."""
         self._database.close()
 
-    def _one(self, statement: str, commons: CommonsId, frame: FrameId) -> tuple[apsw.SQLiteValue, ...] | None:
-        return self._database.read(
-            lambda connection: connection.execute(statement, (_number(connection, commons), frame)).fetchone()
-        )
+    def _each(
+        self, statement: str, commons: CommonsId, frames: Sequence[FrameId]
+    ) -> list[tuple[apsw.SQLiteValue, ...] | None]:
+        def work(connection: apsw.Connection) -> list[tuple[apsw.SQLiteValue, ...] | None]:
+            number = _number(connection, commons)
+            return [connection.execute(statement, (number, frame)).fetchone() for frame in frames]
+
+        return self._database.read(work)
 
     def _all(
         self, statement: str, commons: CommonsId, values: tuple[apsw.SQLiteValue, ...]

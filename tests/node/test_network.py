@@ -9,7 +9,7 @@ import trio
 from carriers import Ear, carrier, commons, frame, held, host, network, now_minute
 
 from tertulia.node import neighbour as neighbours
-from tertulia.node import sync
+from tertulia.node import sync_questions
 from tertulia.node.clock import wall_clock
 from tertulia.node.hello import open_hello
 from tertulia.node.news import LIMIT_BRINGERS
@@ -171,7 +171,7 @@ async def test_hello_binds_the_peers(tmp_path) -> None:
 async def test_sessions_that_fail_again_and_again_end_the_neighbourhood(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(neighbours, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(neighbours, "GRACE_SECONDS", 0.1)
-    monkeypatch.setattr(sync, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(sync_questions, "ANSWER_SECONDS", 0.1)
     async with network(tmp_path / "a", HERE, seed=SEED) as (a, _), host(listen=False) as stalling:
         peer = await stalling.dial(a.addresses)
         over = trio.Event()

@@ -11,7 +11,7 @@ import trio
 from carriers import Ear, carrier, commons, frame, held, now_minute
 from wire import Watched, meet
 
-from tertulia.node import sync, sync_server
+from tertulia.node import sync, sync_questions, sync_server
 from tertulia.node.clock import wall_clock
 from tertulia.node.quota import Allowance, day_of
 from tertulia.node.substrate import PeerId, Stream, StreamFailed
@@ -24,6 +24,7 @@ from tertulia.protocol.ids import FrameId
 from tertulia.protocol.negentropy import END, VERSION, Fingerprint, IdList
 from tertulia.protocol.negentropy import write as write_ranges
 from tertulia.protocol.sync_messages import (
+    LIMIT_AHEAD,
     LIMIT_FRAMES,
     LIMIT_MESSAGE,
     AskGone,
@@ -293,6 +294,24 @@ async def test_who_makes_too_much_gone_is_told_that_it_is_enough(tmp_path, monke
         assert day_of(wall_clock()) == wall_clock() // 86_400_000
 
 
+@pytest.mark.parametrize("size", [FrameClass.SMALL, FrameClass.LARGE])
+async def test_who_says_that_it_is_enough_is_heard_with_much_on_its_way(tmp_path, monkeypatch, size) -> None:
+    monkeypatch.setattr(gone, "LIMIT_GONE_NEIGHBOUR", 5)
+    ours = [frame(HERE, size=size) for _ in range(6 * LIMIT_FRAMES)]
+    async with carrier(tmp_path / "a", HERE) as a, carrier(tmp_path / "b", HERE, daily=Allowance(frames=10)) as b:
+        await keep(a, ours)
+        with trio.fail_after(20):
+            await sync_once(a, b, Ending.QUOTA)
+        assert len(await held(b)) == 10
+    async with carrier(tmp_path / "a", HERE) as a, carrier(tmp_path / "c", HERE, daily=Allowance(frames=10)) as c:
+        with trio.fail_after(20):
+            met = await sync_once(c, a, Ending.QUOTA)
+        assert messages.read(met.sent[-1]) == End(Ending.DONE), "after all that was asked for"
+        assert len(met.frames) <= (LIMIT_AHEAD + 1) * LIMIT_FRAMES
+        assert len(await held(c)) == 10
+        assert c.holdings.wanted == set()
+
+
 async def test_own_frames_over_the_quota_are_not_told_of_and_published_on_another_day(tmp_path) -> None:
     now = [wall_clock()]
     ear = Ear()
@@ -334,6 +353,39 @@ async def test_what_was_fetched_before_the_end_is_not_fetched_again(tmp_path) ->
         assert await held(a) == {one.id for one in theirs}
 
 
+async def test_a_few_batches_are_asked_for_ahead_and_no_more(tmp_path) -> None:
+    theirs = {each.id: each.raw for each in (frame(HERE) for _ in range(7 * LIMIT_FRAMES))}
+    unanswered: list[Want] = []
+    most = 0
+
+    async def slow(stream: Stream) -> None:
+        """Answers a want only when no further question comes."""
+        nonlocal most
+        for answer in (opened(), listing(*theirs)):
+            await stream.receive(LIMIT_MESSAGE)
+            await stream.send(messages.write(answer))
+        question: messages.Message = Want(())
+        while not isinstance(question, End):
+            with trio.move_on_after(0.5):
+                question = messages.read(await stream.receive(LIMIT_MESSAGE))
+                if isinstance(question, Want):
+                    unanswered.append(question)
+                most = max(most, len(unanswered))
+                continue
+            ids = unanswered.pop(0).ids
+            await stream.send(messages.write(Frames(tuple(theirs[one] for one in ids))))
+        await stream.send(messages.write(End(Ending.DONE)))
+
+    async with carrier(tmp_path / "a", HERE) as a:
+
+        async def run(stream: Stream) -> None:
+            assert await sync.bring_in_step(stream, a) is Ending.DONE
+
+        await meet(slow, run)
+        assert most == LIMIT_AHEAD
+        assert len(a.holdings) == len(theirs)
+
+
 async def test_of_two_peers_nothing_is_fetched_twice(tmp_path) -> None:
     theirs = [frame(HERE) for _ in range(20 * LIMIT_FRAMES)]
     async with (
@@ -358,7 +410,7 @@ async def test_of_two_peers_nothing_is_fetched_twice(tmp_path) -> None:
 
 
 async def test_what_a_stalling_peer_was_asked_for_is_asked_of_another_once_it_is_left(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(sync, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(sync_questions, "ANSWER_SECONDS", 1.0)
     theirs = [frame(HERE) for _ in range(10)]
     async with carrier(tmp_path / "a", HERE) as a, carrier(tmp_path / "b", HERE) as b:
         await keep(b, theirs)
@@ -511,7 +563,7 @@ async def test_who_says_again_and_again_that_it_lacks_everything_is_given_it_onc
 
 
 async def test_a_stalling_peer_is_left(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(sync, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(sync_questions, "ANSWER_SECONDS", 0.1)
     over = trio.Event()
 
     async def stall(_stream: Stream) -> None:
@@ -532,7 +584,7 @@ async def test_a_session_that_takes_too_long_ends_and_the_next_goes_on(tmp_path,
     async with carrier(tmp_path / "a", HERE) as a, carrier(tmp_path / "b", HERE) as b:
         await keep(b, theirs)
         with monkeypatch.context() as patched:
-            patched.setattr(sync, "SESSION_SECONDS", -1.0)
+            patched.setattr(sync_questions, "SESSION_SECONDS", -1.0)
             await sync_once(a, b, Ending.BOUND)
         with monkeypatch.context() as patched:
             patched.setattr(sync_server, "SERVED_SECONDS", -1.0)
