@@ -27,7 +27,6 @@ from tertulia.protocol.errors import RejectReason, RemoteError
 from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.item import ItemType
 from tertulia.protocol.shape import as_list
-from tertulia.protocol.stewarding import LIMIT_PROPOSALS
 
 if TYPE_CHECKING:
     from tertulia.node.clock import Clock
@@ -41,7 +40,7 @@ LIMIT_HEARD: Final = 16
 """Chains, and proposals, that wait to be looked at."""
 LIMIT_STRANGE: Final = 8
 """Chains remembered that no root vouches for yet: a guest meets the commons' card before that of their invite."""
-LIMIT_PROPOSED: Final = LIMIT_PROPOSALS * LIMIT_SIGNED_CARD + 64
+LIMIT_PROPOSED: Final = commons_chain.LIMIT_PROPOSALS * LIMIT_SIGNED_CARD + 64
 """Bytes of the proposals in the archive."""
 SCAN_FRAMES: Final = 256
 """Frames read at once when the archive is searched for a card."""
@@ -175,8 +174,8 @@ class CardKeeper:
         proposal = commons_chain.genuine(self.chain, proposal)
         known = next((one for one in self.proposals if one.id == proposal.id), proposal)
         whole = known.with_signatures(proposal.signatures)
-        others = (one for one in self.proposals if one.id != whole.id and commons_chain.is_rightful(self.chain, one))
-        kept = (*others, whole)[-LIMIT_PROPOSALS:]
+        others = (one for one in self.proposals if one.id != whole.id)
+        kept = commons_chain.waiting(self.chain, (*others, whole))
         key, data = f"proposed {self._setting}", encode([one.to_value() for one in kept])
         try:
             await self._shelf.run(lambda archive: archive.put_setting(key, data))

@@ -7,6 +7,7 @@ total; whoever knows the same cards follows the same one, in whatever order they
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -21,6 +22,8 @@ from tertulia.protocol.shape import as_list
 
 LIMIT_CHAIN: Final = 8
 """Cards of one chain: the newest, and those before it that changed the stewards."""
+LIMIT_PROPOSALS: Final = 8
+"""Proposals that wait for signatures; the oldest of the steward who made most goes first."""
 LIMIT_CHAIN_BYTES: Final = FrameClass.LARGE.capacity - 64
 """Bytes of a chain: it fits one large frame."""
 
@@ -35,9 +38,7 @@ def card_frame_keys(commons_key: bytes) -> FrameKeys:
 
 def chain_item(chain: Chain) -> Item:
     """The chain as an item; its oldest cards are left out where it would not fit a frame."""
-    while len(chain) > 1 and (len(chain) > LIMIT_CHAIN or len(_encoded(chain)) > LIMIT_CHAIN_BYTES):
-        chain = chain[1:]
-    return Item(ItemType.COMMONS_CARD, [card.to_value() for card in chain])
+    return Item(ItemType.COMMONS_CARD, [card.to_value() for card in _fitting(chain)])
 
 
 def proposal_item(card: SignedCard) -> Item:
@@ -52,8 +53,8 @@ def read_chain(item: Item) -> Chain:
 
 
 def to_bytes(chain: Chain) -> bytes:
-    """The chain for the archive."""
-    return _encoded(chain)
+    """The chain for the archive, no longer than it travels."""
+    return _encoded(_fitting(chain))
 
 
 def from_bytes(data: bytes) -> Chain:
@@ -65,8 +66,8 @@ def follow(commons: Commons, known: Chain, coming: Chain, minute: int) -> Chain:
     """Return the chain to follow after `coming` was heard of: `known` itself where it brings nothing new.
 
     Raises RemoteError: ID for a card of another commons, WINDOW for one issued in the future, EXPIRED for a new one
-    whose time has passed, OLD for nothing but versions older than the one followed, PROOF for one that no quorum
-    of those who may decide has signed.
+    whose time has passed, FORK for one by stewards who have handed over to others than it says, OLD for nothing but
+    versions older than the one followed, PROOF for one that no quorum of those who may decide has signed.
     """
     for signed in coming:
         if signed.card.commons != commons.id or signed.card.generation != commons.generation:
@@ -77,8 +78,7 @@ def follow(commons: Commons, known: Chain, coming: Chain, minute: int) -> Chain:
     if walked is known:
         if known and coming and coming[-1].id == known[-1].id:
             return known
-        old = known and coming and coming[-1].card.version < known[-1].card.version
-        raise RemoteError(RejectReason.OLD if old else RejectReason.PROOF, "card of a commons")
+        raise RemoteError(_refusal(known, coming), "card of a commons")
     if walked[-1].card.expires <= minute:
         raise RemoteError(RejectReason.EXPIRED, "card of a commons")
     return walked
@@ -96,6 +96,22 @@ def genuine(known: Chain, proposal: SignedCard) -> SignedCard:
     """A rightful proposal with the signatures that count: good ones, of the stewards there are and those it names."""
     old, new = known[-1].card.stewards, proposal.card.stewards
     return proposal.without_strangers(Stewards(tuple(sorted({*old.keys, *new.keys})), 1))
+
+
+def waiting(known: Chain, proposals: Sequence[SignedCard]) -> Chain:
+    """Those genuine proposals that go on waiting, in their order.
+
+    Where they are too many the oldest goes of whoever has signed most of them: so a thief with one steward's key cannot
+    crowd out the proposal by which the others take it from them.
+    """
+    kept = [one for one in proposals if is_rightful(known, one)]
+    while len(kept) > LIMIT_PROPOSALS:
+        stewards = known[-1].card.stewards.keys
+        signers = [[key for key, _ in one.signatures if key in stewards] for one in kept]
+        signed = Counter(key for keys in signers for key in keys)
+        crowds = [min(signed[key] for key in keys) for keys in signers]
+        del kept[crowds.index(max(crowds))]
+    return tuple(kept)
 
 
 def _walk(commons: Commons, known: Chain, coming: Sequence[SignedCard]) -> Chain:
@@ -124,21 +140,53 @@ def is_decided(newest: SignedCard, signed: SignedCard) -> bool:
 def _succeeds(newest: SignedCard, signed: SignedCard) -> bool:
     """Whether a card takes the place of the newest one: a later version does.
 
-    Of two cards with one version and the same stewards the one with the lower id does, so that everybody follows the
-    same.
+    Of two with one version that each could follow the other, the one with the lower id does; else the one that follows
+    (it hands over, and the other does not know of that). So everybody follows the same, whichever they met first.
     """
-    before, after = newest.card, signed.card
-    later = after.version > before.version
-    twin = after.version == before.version and after.stewards == before.stewards and signed.id < newest.id
-    return (later or twin) and is_decided(newest, signed)
+    if signed.card.version < newest.card.version or signed.id == newest.id or not is_decided(newest, signed):
+        return False
+    if signed.card.version > newest.card.version:
+        return True
+    return signed.id < newest.id or not is_decided(signed, newest)
+
+
+def _refusal(known: Chain, coming: Sequence[SignedCard]) -> RejectReason:
+    """Why what came is not followed."""
+    if not known or not coming:
+        return RejectReason.PROOF
+    if any(_forks(known, signed) for signed in coming):
+        return RejectReason.FORK
+    newest, last = known[-1].card, coming[-1]
+    lost = last.card.version == newest.version and any(is_decided(one, last) for one in known)
+    return RejectReason.OLD if last.card.version < newest.version or lost else RejectReason.PROOF
+
+
+def _forks(known: Chain, signed: SignedCard) -> bool:
+    """Whether stewards who had handed over decided this card, or handed over to others than the chain says.
+
+    What they decided among themselves before that is merely old.
+    """
+    earlier = [one for one in known if one.card.version < signed.card.version]
+    if not earlier or signed.id in {one.id for one in known}:
+        return False
+    *gone, reigning = earlier
+    if is_decided(reigning, signed):
+        after = known[len(earlier)]  # there is one: else this card would be followed
+        return reigning.card.stewards not in {signed.card.stewards, after.card.stewards}
+    return any(is_decided(one, signed) for one in gone)
 
 
 def _joined(chain: Chain, signed: SignedCard) -> Chain:
-    """The chain with one more card. The newest stays in it only as a link: the last, or the first, of its stewards."""
+    """The chain with one more card: where it begins, the first card of each set of stewards since, and this one."""
     newest = chain[-1].card.stewards
-    first = len(chain) > 1 and chain[-2].card.stewards != newest
-    kept = chain if first or newest != signed.card.stewards else chain[:-1]
-    return (*kept, signed)[-LIMIT_CHAIN:]
+    link = chain[-2].card.stewards != newest if len(chain) > 1 else newest != signed.card.stewards
+    return (*(chain if link else chain[:-1]), signed)[-LIMIT_CHAIN:]
+
+
+def _fitting(chain: Chain) -> Chain:
+    while len(chain) > 1 and (len(chain) > LIMIT_CHAIN or len(_encoded(chain)) > LIMIT_CHAIN_BYTES):
+        chain = chain[1:]
+    return chain
 
 
 def _encoded(chain: Chain) -> bytes:

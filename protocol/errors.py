@@ -40,6 +40,7 @@ class RejectReason(StrEnum):
     PROOF = "proof"  # a signature, MAC or proof of possession that fails
     EXPIRED = "expired"  # its time has passed
     OLD = "old"  # a version older than one that is known
+    FORK = "fork"  # decided by people who have already handed that decision to others
     HELLO = "hello"  # the other side does not know the commons' key
 
 

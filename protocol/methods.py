@@ -60,7 +60,7 @@ MESSAGE = (
 )  # fmt: skip
 CARD = (
     "commons", "name", "state", "version", "issued", "expires", "quorum", "stewards", "steward", "relays", "seeds",
-    "proposals",
+    "contested", "proposals",
 )  # fmt: skip
 REVISED = ("state", "card", "version", "lacking")
 MEMBER = ("member", "nick", "me", "facilitator", "status", "checked", "code", "told_by", "accepted", "forked")
@@ -86,6 +86,7 @@ METHODS: Mapping[str, Method] = {
     "commons.stewards.key": Method({}, {"commons": TEXT}, ("steward",)),
     "commons.stewards.add": Method({"steward": TEXT}, {"quorum": INT, "commons": TEXT}, REVISED),
     "commons.stewards.remove": Method({"steward": TEXT}, {"quorum": INT, "commons": TEXT}, REVISED),
+    "commons.stewards.succeed": Method({"steward": TEXT, "successor": TEXT}, {"quorum": INT, "commons": TEXT}, REVISED),
     "commons.sign": Method({"card": TEXT}, {"commons": TEXT}, REVISED),
     "commons.renew": Method({}, {"commons": TEXT}, REVISED),
     "commons.reach": Method({"reach": TEXT}, {"commons": TEXT}, ("commons", "reach")),

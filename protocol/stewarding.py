@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tertulia.protocol import commons_chain
 from tertulia.protocol.address import peer_text
 from tertulia.protocol.commons_card import LIMIT_RELAYS, LIMIT_STEWARDS, CommonsCard, Stewards, unsigned
-from tertulia.protocol.commons_chain import Chain, card_frame_keys, chain_item, proposal_item
+from tertulia.protocol.commons_chain import Chain, card_frame_keys, chain_item, proposal_item, waiting
 from tertulia.protocol.crypto import KEY, signing_public
 from tertulia.protocol.effects import Table, View
 from tertulia.protocol.errors import LocalError, Problem, RemoteError
@@ -35,8 +35,6 @@ CARD_MINUTES: Final = 180 * 24 * 60
 """How long a card is valid after a steward revised it."""
 RENEW_MINUTES: Final = 60 * 24 * 60
 """A steward who decides alone renews a card so long before it expires."""
-LIMIT_PROPOSALS: Final = 8
-"""Proposals that wait for signatures; the oldest goes first."""
 NOTHING: Final = "Nothing was signed and nothing changed."
 
 
@@ -99,8 +97,7 @@ def followed(core: Core, turn: Turn, commons: CommonsId, chain: Chain) -> None:
     """The node follows this chain."""
     known = of(core, commons)
     if chain and chain != known.chain:
-        waiting = tuple(one for one in known.proposals if commons_chain.is_rightful(chain, one))
-        core.stewarding[commons] = replace(known, chain=chain, proposals=waiting)
+        core.stewarding[commons] = replace(known, chain=chain, proposals=waiting(chain, known.proposals))
         turn.changed(View.STATUS)
     renew(core, turn, commons)
 
@@ -149,6 +146,7 @@ def revise(core: Core, turn: Turn, command: ReviseCard) -> dict[str, Value]:
         proposal = unsigned(changed)
     except ValueError:
         raise _refuse("This is more than a community's card can hold.", "Remove a relay or an address first.") from None
+    _require_undivided(known, proposal)
     first = not of(core, commons.id).chain
     core.stewarding[commons.id] = known
     answer = _signed(core, turn, commons, proposal)
@@ -164,6 +162,7 @@ def sign(core: Core, turn: Turn, commons: CommonsId, number: bytes) -> dict[str,
     proposal = next((one for one in known.proposals if one.id == number), None)
     if proposal is None:
         raise _refuse("There is no such proposal, or it was decided already.", "See what waits: tertulia commons card")
+    _require_undivided(known, proposal)
     return _signed(core, turn, core.commons[commons], proposal)
 
 
@@ -225,8 +224,7 @@ def _publish(core: Core, turn: Turn, commons: Commons, signed: SignedCard) -> No
     except RemoteError as refused:
         core.rejects[refused.reason] += 1
         return
-    waiting = tuple(one for one in known.proposals if commons_chain.is_rightful(chain, one))
-    core.stewarding[commons.id] = replace(known, chain=chain, proposals=waiting)
+    core.stewarding[commons.id] = replace(known, chain=chain, proposals=waiting(chain, known.proposals))
     _send(core, turn, commons, chain_item(chain))
     turn.changed(View.STATUS)
 
@@ -234,7 +232,7 @@ def _publish(core: Core, turn: Turn, commons: Commons, signed: SignedCard) -> No
 def _wait(core: Core, turn: Turn, commons: CommonsId, signed: SignedCard) -> None:
     known = of(core, commons)
     others = tuple(one for one in known.proposals if one.id != signed.id)
-    core.stewarding[commons] = replace(known, proposals=(*others, signed)[-LIMIT_PROPOSALS:])
+    core.stewarding[commons] = replace(known, proposals=waiting(known.chain, (*others, signed)))
     turn.changed(View.STATUS)
 
 
@@ -246,6 +244,20 @@ def _require_steward(known: Stewarding) -> None:
     named = [] if known.card is None else [known.card.stewards, *(one.card.stewards for one in known.proposals)]
     if not known.seed or not any(known.public in each.keys for each in named):
         raise _refuse("Only a steward of this community can change its card.", "Ask one of its stewards to do this.")
+
+
+def _require_undivided(known: Stewarding, proposal: SignedCard) -> None:
+    """Who has agreed to hand over to some agrees to no others meanwhile: both decided would split the community."""
+    present = known.chain[-1].card.stewards
+    for one in known.proposals:
+        agreed = one.id != proposal.id and one.signed_by(Stewards((known.public,), 1)) > 0
+        heirs = {one.card.stewards, proposal.card.stewards}
+        if agreed and len(heirs) == 2 and present not in heirs:
+            raise _refuse(
+                f"You have agreed to other stewards already (proposal {one.id.hex()[:12]}), and both would split the "
+                "community.",
+                "Have the others sign that one, or make it void with a change that is decided: tertulia commons renew",
+            )
 
 
 def _refuse(error: str, what_next: str) -> LocalError:

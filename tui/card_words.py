@@ -4,12 +4,21 @@ docs/spec/commons.md, docs/spec/control.md (card). Pure. The verb and the screen
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from tertulia.tui.guard import int_of, line_of, rows_of, strip_line
 from tertulia.tui.phrases import counted
 from tertulia.tui.when import moment_of
 
 Value = Mapping[str, object]
+
+ALL_NEEDED: Final = (
+    "If one of these keys is lost, nobody can change the card any more: add stewards, and let fewer than all decide."
+)
+CONTESTED: Final = (
+    "Another card was met that stewards of an earlier one have signed. This machine does not follow it. Compare the "
+    "keys above with a steward whom you trust."
+)
 
 
 def card_lines(card: Value) -> list[str]:
@@ -23,7 +32,12 @@ def card_lines(card: Value) -> list[str]:
         lines += [listed("Seed", row) for row in rows_of(card, "seeds")]
         mine = line_of(card, "steward")
         lines.append(f"{int_of(card, 'quorum')} of these stewards decide:")
-        lines += [f"  {key}{' (you)' if key == mine else ''}" for key in texts(card, "stewards")]
+        keys = texts(card, "stewards")
+        lines += [f"  {key}{' (you)' if key == mine else ''}" for key in keys]
+        if int_of(card, "quorum") == len(keys):
+            lines.append(ALL_NEEDED)
+    if card.get("contested"):
+        lines.append(CONTESTED)
     for row in rows_of(card, "proposals"):
         lines.append(f"Proposed: {line_of(row, 'card')[:12]}, lacking {missing(row)}; it lists:")
         lines += [f"  {listed('Relay', relay)}" for relay in rows_of(row, "relays")]

@@ -17,7 +17,7 @@ from tertulia.protocol import stewarding
 from tertulia.protocol.address import from_multiaddr, peer_text
 from tertulia.protocol.commons_card import Relay, Stewards
 from tertulia.protocol.crypto import KEY
-from tertulia.protocol.errors import LocalError, Problem
+from tertulia.protocol.errors import LocalError, Problem, RejectReason
 from tertulia.protocol.inputs import KeepSteward, ReviseCard, SignProposal
 from tertulia.protocol.text import clean_name
 
@@ -46,6 +46,11 @@ NO_STEWARD: Final = Problem(
     "This is not a steward's key: it has 64 hex digits.",
     UNCHANGED,
     "Ask the person for theirs: tertulia commons stewards key",
+)
+KNOWN_STEWARD: Final = Problem(
+    "Whoever has that key is a steward already.",
+    UNCHANGED,
+    "To have one steward fewer, type: tertulia commons stewards remove KEY",
 )
 UNKNOWN_STEWARD: Final = Problem(
     "No steward of this community has that key.", UNCHANGED, "See them: tertulia commons card"
@@ -76,6 +81,7 @@ class CommunityMethods:
             "commons.stewards.key": self._stewards_key,
             "commons.stewards.add": self._stewards_add,
             "commons.stewards.remove": self._stewards_remove,
+            "commons.stewards.succeed": self._stewards_succeed,
             "commons.sign": self._sign,
             "commons.renew": self._renew,
             "commons.reach": self._reach,
@@ -85,6 +91,7 @@ class CommunityMethods:
         commons = self._which(params)
         known = stewarding.of(self._service.core, commons)
         card = known.card
+        carried = self._service.carrying.get(commons)
         expired = card is not None and card.expires <= self._service.clock() // MS_PER_MINUTE
         return {
             "commons": commons.hex(),
@@ -98,6 +105,7 @@ class CommunityMethods:
             "steward": known.public.hex(),
             "relays": [] if card is None else [listed_row(relay) for relay in card.relays],
             "seeds": [] if card is None else [listed_row(seed) for seed in card.seeds],
+            "contested": bool(carried is not None and carried.keeper.refused[RejectReason.FORK]),
             "proposals": [_proposal(known, one) for one in known.proposals],
         }
 
@@ -145,11 +153,17 @@ class CommunityMethods:
     async def _stewards_remove(self, params: Params) -> Answer:
         commons = self._which(params)
         before = self._stewards(commons)
-        gone = _steward(params)
-        if gone not in before.keys:
-            raise LocalError(UNKNOWN_STEWARD)
-        keys = tuple(key for key in before.keys if key != gone)
+        keys = _without(before, _steward(params))
         return await self._revise(ReviseCard(commons, stewards=_quorum(params, keys, min(before.quorum, len(keys)))))
+
+    async def _stewards_succeed(self, params: Params) -> Answer:
+        commons = self._which(params)
+        before = self._stewards(commons)
+        heir = _steward(params, "successor")
+        if heir in before.keys:
+            raise LocalError(KNOWN_STEWARD)
+        keys = tuple(sorted((*_without(before, _steward(params)), heir)))
+        return await self._revise(ReviseCard(commons, stewards=_quorum(params, keys, before.quorum)))
 
     async def _sign(self, params: Params) -> Answer:
         commons = self._which(params)
@@ -218,14 +232,21 @@ def _is_named(relay: Relay, wanted: str) -> bool:
     return bool(wanted) and (wanted.casefold() == name.casefold() or wanted.rpartition("/")[2] == peer_text(relay.peer))
 
 
-def _steward(params: Params) -> bytes:
+def _steward(params: Params, which: str = "steward") -> bytes:
     try:
-        key = bytes.fromhex(str(params["steward"]).strip())
+        key = bytes.fromhex(str(params[which]).strip())
     except ValueError:
         raise LocalError(NO_STEWARD) from None
     if len(key) != KEY:
         raise LocalError(NO_STEWARD)
     return key
+
+
+def _without(before: Stewards, gone: bytes) -> tuple[bytes, ...]:
+    """The stewards' keys but this one. Raises LocalError."""
+    if gone not in before.keys:
+        raise LocalError(UNKNOWN_STEWARD)
+    return tuple(key for key in before.keys if key != gone)
 
 
 def _quorum(params: Params, keys: tuple[bytes, ...], before: int) -> Stewards:

@@ -197,7 +197,8 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         assert (await call(ana, "commons.relays.add", address=nowhere, words="Nowhere"))["state"] == "published"
         await call(ana, "commons.relays.remove", relay="Nowhere")
         await call(ana, "commons.stewards.add", steward=key)
-        await call(ana, "commons.stewards.remove", steward=key)
+        await call(ana, "commons.stewards.succeed", steward=key, successor="ab" * 32)
+        await call(ana, "commons.stewards.remove", steward="ab" * 32)
         proposed = await call(ana, "commons.stewards.add", steward=key, quorum=2)
         assert (proposed["state"], proposed["lacking"]) == ("waiting", 1)
         assert (await call(ana, "commons.sign", card=proposed["card"]))["lacking"] == 1

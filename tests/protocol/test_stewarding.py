@@ -1,59 +1,33 @@
 """Stewards change their community's card: alone, by quorum, never against the card that is followed."""
 
-import random
 from dataclasses import replace
 
+from stewards import MINUTE, Citizen, stewards
 from village import Village
 
 from tertulia.protocol import commons_chain, stewarding
 from tertulia.protocol.address import from_multiaddr, peer_text
 from tertulia.protocol.commons import Commons
-from tertulia.protocol.commons_card import LIMIT_RELAYS, Relay, SignedCard, Stewards, unsigned
+from tertulia.protocol.commons_card import LIMIT_RELAYS, Relay, SignedCard, unsigned
 from tertulia.protocol.commons_chain import card_frame_keys, read_chain
-from tertulia.protocol.core import Core
 from tertulia.protocol.crypto import signing_public
-from tertulia.protocol.effects import Put, Refuse, Reply, Table
+from tertulia.protocol.effects import Put, Refuse, Table
 from tertulia.protocol.errors import RejectReason
-from tertulia.protocol.inputs import Ask, CardFollowed, CardProposed, KeepSteward, MakeInvite, ReviseCard, SignProposal
+from tertulia.protocol.inputs import Ask, CardProposed, KeepSteward, MakeInvite, ReviseCard, SignProposal
 from tertulia.protocol.invite import decode_invite
 from tertulia.protocol.item import ItemType
 from tertulia.protocol.outbox import lane_of_keys
 
 ADA, BEN, EVE = (bytes([number]) * 32 for number in (1, 2, 3))
-NOW = 29_700_000 * 60_000
+NOW = MINUTE * 60_000
 DAY = 24 * 60
-FOUNDERS = Stewards((signing_public(ADA),), 1)
+FOUNDERS = stewards(1, ADA)
 COMMONS = Commons(b"k" * 32, 1, "Harbour", stewards=FOUNDERS.digest, peer=b"\5" * 32)
 RELAY = Relay(b"\7" * 32, "Lisboa", (from_multiaddr("/ip4/192.0.2.7/tcp/4001")[0],))
 
 
-class Citizen:
-    def __init__(self, seed=b""):
-        self.core = Core(random.Random(1).randbytes)
-        self.core.commons[COMMONS.id] = COMMONS
-        self.now = NOW
-        if seed:
-            self.ask(KeepSteward(COMMONS.id, seed))
-
-    def ask(self, command):
-        effects = self.core.handle(Ask(1, command), self.now)
-        (answer,) = (effect for effect in effects if isinstance(effect, Reply | Refuse))
-        return answer.value if isinstance(answer, Reply) else answer.problem
-
-    def hear(self, *inputs):
-        for one in inputs:
-            self.core.handle(one, self.now)
-
-    def follow(self, chain):
-        self.hear(CardFollowed(COMMONS.id, chain))
-
-    @property
-    def known(self):
-        return stewarding.of(self.core, COMMONS.id)
-
-    @property
-    def sent(self):
-        return [item for entry in self.core.outbox.entries.values() for item in entry.items]
+def citizen(seed=b""):
+    return Citizen(COMMONS, seed)
 
 
 def revise(**changes):
@@ -61,11 +35,11 @@ def revise(**changes):
 
 
 def both(quorum=2):
-    return Stewards(tuple(sorted(map(signing_public, (ADA, BEN)))), quorum)
+    return stewards(quorum, ADA, BEN)
 
 
 def test_a_stewards_key_is_kept_in_the_vault_and_drawn_once():
-    ada = Citizen()
+    ada = citizen()
     effects = ada.core.handle(Ask(1, KeepSteward(COMMONS.id, ADA)), NOW)
     assert Put(Table.STEWARD, COMMONS.id, ADA) in effects
     assert ADA.hex() not in repr(KeepSteward(COMMONS.id, ADA))
@@ -74,7 +48,7 @@ def test_a_stewards_key_is_kept_in_the_vault_and_drawn_once():
 
 
 def test_the_founder_lists_a_relay_alone():
-    ada = Citizen(ADA)
+    ada = citizen(ADA)
     answer = ada.ask(revise(relays=(RELAY,)))
     assert (answer["state"], answer["version"], answer["lacking"]) == ("published", 2, 0)
     (item,) = ada.sent
@@ -91,25 +65,25 @@ def test_the_founder_lists_a_relay_alone():
     nameless = replace(RELAY, name="")
     ada.ask(revise(relays=(nameless,)))
     assert stewarding.relay_names(ada.core, COMMONS.id, holders)[0].startswith("…")
-    assert stewarding.relay_names(Citizen().core, COMMONS.id, holders) == []
+    assert stewarding.relay_names(citizen().core, COMMONS.id, holders) == []
     assert ada.ask(revise(seeds=(RELAY,)))["version"] == 4
     assert ada.known.card.relays == (nameless,)
 
 
 def test_nobody_else_can():
-    for who in (Citizen(), Citizen(BEN)):
+    for who in (citizen(), citizen(BEN)):
         assert "Only a steward" in who.ask(revise(relays=())).error
         assert not who.sent
-    ada = Citizen(ADA)
+    ada = citizen(ADA)
     ada.ask(revise(relays=(RELAY,)))
-    for who in (Citizen(), Citizen(EVE)):
+    for who in (citizen(), citizen(EVE)):
         who.follow(ada.known.chain)
         assert "Only a steward" in who.ask(revise(relays=())).error
         assert "Only a steward" in who.ask(SignProposal(COMMONS.id, bytes(32))).error
 
 
 def test_a_card_has_room_for_so_much():
-    ada = Citizen(ADA)
+    ada = citizen(ADA)
     many = tuple(replace(RELAY, peer=bytes([number]) * 32) for number in range(LIMIT_RELAYS + 1))
     assert "room for 16" in ada.ask(revise(relays=many)).error
     wide = tuple(Relay(bytes([number]) * 32, "😀" * 150, RELAY.addresses) for number in range(16))
@@ -118,7 +92,7 @@ def test_a_card_has_room_for_so_much():
 
 
 def test_two_stewards_decide_together():
-    ada, ben = Citizen(ADA), Citizen(BEN)
+    ada, ben = citizen(ADA), citizen(BEN)
     waiting = ada.ask(revise(stewards=both()))
     assert (waiting["state"], waiting["lacking"]) == ("waiting", 1)
     item, first = ada.sent
@@ -139,7 +113,7 @@ def test_two_stewards_decide_together():
 
 
 def test_signatures_that_come_apart_are_put_together():
-    ada, ben = Citizen(ADA), Citizen(BEN)
+    ada, ben = citizen(ADA), citizen(BEN)
     ada.ask(revise(stewards=both()))
     proposal = ada.known.proposals[-1]
     ben.follow(ada.known.chain)
@@ -151,20 +125,20 @@ def test_signatures_that_come_apart_are_put_together():
 
 
 def test_what_no_steward_proposed_is_not_shown():
-    ada, ben = Citizen(ADA), Citizen(BEN)
+    ada, ben = citizen(ADA), citizen(BEN)
     ada.ask(revise(relays=(RELAY,)))
     ben.follow(ada.known.chain)
     forged = unsigned(replace(ada.known.card, version=9)).with_signature(EVE)
     ben.hear(CardProposed(COMMONS.id, forged))
     assert ben.known.proposals == ()
-    nobody = Citizen()
+    nobody = citizen()
     nobody.follow(ada.known.chain)
     nobody.hear(CardProposed(COMMONS.id, unsigned(replace(ada.known.card, version=9)).with_signature(ADA)))
     assert nobody.known.proposals == ()
 
 
 def test_a_complete_proposal_whose_time_has_passed_is_let_go():
-    ada, ben = Citizen(ADA), Citizen(BEN)
+    ada, ben = citizen(ADA), citizen(BEN)
     ada.ask(revise(relays=(RELAY,)))
     late = unsigned(replace(ada.known.card, version=9, expires=ada.known.card.issued + 1)).with_signature(ADA)
     ben.follow(ada.known.chain)
@@ -175,7 +149,7 @@ def test_a_complete_proposal_whose_time_has_passed_is_let_go():
 
 
 def test_who_decides_alone_renews_the_card_before_it_ends():
-    ada, ben = Citizen(ADA), Citizen(BEN)
+    ada, ben = citizen(ADA), citizen(BEN)
     ada.ask(revise(relays=(RELAY,)))
     chain = ada.known.chain
     ada.follow(chain)

@@ -311,7 +311,7 @@ class FakeNode:
         waiting = {"card": hexed("ca", 2), "version": 3, "lacking": 1, "quorum": 2, "stewards": [ours, hexed("a1", 2)]}
         return {"commons": hexed("c0", 1), "name": "Harbour", "state": "followed" if relays else "none", "version": 2,
                 "issued": 0, "expires": 1_800_000_000_000, "quorum": 1, "stewards": [ours], "steward": ours,
-                "relays": relays, "seeds": [],
+                "relays": relays, "seeds": [], "contested": bool(relays),
                 "proposals": [{**waiting, "relays": relays}] if relays else []}  # fmt: skip
 
     def do_commons_relays_add(self, address: str, words: str = "", seed: bool = False, commons: str = "") -> dict:
@@ -337,6 +337,9 @@ class FakeNode:
 
     def do_commons_stewards_remove(self, steward: str, quorum: int = 1, commons: str = "") -> dict:
         return {"state": "published", "card": hexed("ca", 2), "version": 3, "lacking": 0}
+
+    def do_commons_stewards_succeed(self, steward: str, successor: str, quorum: int = 1, commons: str = "") -> dict:
+        return {"state": "waiting", "card": hexed("ca", 2), "version": 3, "lacking": 1}
 
     def do_commons_sign(self, card: str, commons: str = "") -> dict:
         return {"state": "published", "card": hexed("ca", 2), "version": 3, "lacking": 0}

@@ -39,6 +39,8 @@ def test_a_relay_is_listed_shown_and_taken_off(node, capsys):
     assert f"Relay Lisboa  {ADDRESS}" in card
     assert "(you)" in card
     assert "lacking 1 signature" in card
+    assert "If one of these keys is lost" in card
+    assert "Compare the keys above" in card
     listed = say(capsys, "commons", "relays", "list")
     assert "Harbour: Lisboa  fed" in listed
     assert "Lisboa sees this machine's address." in listed
@@ -55,6 +57,10 @@ def test_stewards_decide_together(node, capsys):
     assert "2 more stewards have" in say(capsys, "commons", "stewards", "add", key, "--quorum", "2")
     assert ("commons.stewards.add", {"steward": key, "quorum": 2}) in node.calls
     assert "Published" in say(capsys, "commons", "stewards", "remove", key)
+    heir = "ab" * 32
+    told = say(capsys, "commons", "stewards", "succeed", key, heir)
+    assert "1 more steward has to agree with: tertulia commons sign ca02" in told
+    assert ("commons.stewards.succeed", {"steward": key, "successor": heir}) in node.calls
     assert "Published" in say(capsys, "commons", "sign", "ca02")
     assert "Published" in say(capsys, "commons", "renew")
 

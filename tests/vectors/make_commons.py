@@ -70,6 +70,28 @@ def card(version, stewards, relays, issued):
     return cbor([1, *fields, issued + 90 * DAY])
 
 
+def succession():
+    """Ada's key is stolen: Ben and Cy hand over to Dan; Ada and an accomplice among the stewards hand over to Eve."""
+    three, heirs = stewards(2, "ada", "ben", "cy"), stewards(2, "ben", "cy", "dan")
+    fork = stewards(2, "ada", "cy", "eve")
+    begun = signed(card(1, three, RELAYS, ISSUED), "ada", "ben")
+    handed = signed(card(2, heirs, RELAYS, ISSUED + 10), "ben", "cy")
+    newest = signed(card(3, heirs, RELAYS, ISSUED + 20), "cy", "dan")
+    return {
+        "stewards": h(b"t1 stewards", cbor(three)),
+        "chain": cbor([begun, handed, newest]),
+        "newest": h(b"t1 commons c id", newest[0]),
+        "refused": [
+            {"why": "proof", "card": signed(card(4, fork, RELAYS, ISSUED + 30), "ada", "eve")},
+            {"why": "proof", "card": signed(card(4, heirs, RELAYS, ISSUED + 30), "ada", "dan")},
+            {"why": "fork", "card": signed(card(2, fork, RELAYS, ISSUED + 10), "ada", "cy")},
+            {"why": "fork", "card": signed(card(4, fork, RELAYS, ISSUED + 30), "ada", "cy")},
+            {"why": "fork", "card": signed(card(4, three, RELAYS, ISSUED + 30), "ada", "cy")},
+            {"why": "old", "card": begun},
+        ],
+    }
+
+
 def readable(value):
     match value:
         case bytes():
@@ -100,6 +122,7 @@ def main():
         "cards": [{"signed": each, "id": h(b"t1 commons c id", each[0])} for each in chain],
         "chain": cbor(chain),
         "forged": signed(card(4, both, RELAYS, ISSUED + 30), "ada", "eve"),
+        "succession": succession(),
     }
     (HERE / "commons.json").write_text(json.dumps(readable(vectors), indent=1) + "\n")
 

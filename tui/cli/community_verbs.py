@@ -213,8 +213,29 @@ async def remove_steward(
     await _steward("commons.stewards.remove", steward, quorum, community, context)
 
 
-async def _steward(method: str, steward: str, quorum: int, community: str, context: Context) -> None:
-    params: Params = {"steward": steward, **_where(community), **({"quorum": quorum} if quorum else {})}
+@stewards.command
+async def succeed(
+    steward: str, successor: str, /, *, quorum: int = 0, community: Community = "", context: Annotated[Context, Hidden]
+) -> None:
+    """Put a successor in the place of a steward whose key is lost or stolen, or who steps down, in one change.
+
+    Parameters
+    ----------
+    steward
+        The key that is to decide no more, as tertulia commons card shows it.
+    successor
+        The key that takes its place: tertulia commons stewards key, on that person's machine.
+    quorum
+        How many stewards decide together from then on; as before if left out.
+    community
+        Its name or id; may be left out when you are in one only.
+
+    """
+    await _steward("commons.stewards.succeed", steward, quorum, community, context, successor=successor)
+
+
+async def _steward(method: str, steward: str, quorum: int, community: str, context: Context, **more: str) -> None:
+    params: Params = {"steward": steward, **more, **_where(community), **({"quorum": quorum} if quorum else {})}
     async with context.unlocked() as client:
         result = plain(await client.call(method, **params))
         await context.delivered(client)
