@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
-from tertulia.protocol import facilitating, founding, hpke, inviting, joining, keyring, sending, stewarding, uttering
+from tertulia.protocol import (
+    acquaintance,
+    contacting,
+    facilitating,
+    founding,
+    hpke,
+    inviting,
+    joining,
+    keyring,
+    revealing,
+    sending,
+    stewarding,
+    uttering,
+)
 from tertulia.protocol.act import Part
 from tertulia.protocol.address import NOWHERE, Address, from_multiaddr
 from tertulia.protocol.card import LIMIT_USES, Card, card_keys, secret_of
@@ -23,16 +36,22 @@ from tertulia.protocol.inputs import (
     AdmitKnock,
     Ask,
     ConfirmClock,
+    DismissOffer,
     Facilitate,
+    ForgetContact,
     Join,
+    KeepContact,
     KeepSteward,
     LeaveDialogue,
     MakeInvite,
     MarkChecked,
     MarkSeen,
+    NameContact,
     NewDialogue,
+    OfferInvite,
     RefuseKnock,
     RemoveMember,
+    RevealMe,
     ReviseCard,
     SayText,
     SetReceipts,
@@ -40,6 +59,7 @@ from tertulia.protocol.inputs import (
     SignAct,
     SignProposal,
     Utter,
+    Verify,
 )
 from tertulia.protocol.invite import Fault, Invite, encode_invite
 from tertulia.protocol.mark import Accept
@@ -99,6 +119,8 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
             value = _seen(core, turn, command)
         case MarkChecked():
             value = _checked(core, turn, command)
+        case RevealMe() | Verify() | KeepContact() | NameContact() | ForgetContact() | OfferInvite() | DismissOffer():
+            value = acquaintance.carry_out(core, turn, command)
         case KeepSteward():
             value = stewarding.keep_seed(core, turn, command.commons, command.seed)
         case ReviseCard():
@@ -106,15 +128,19 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
         case SignProposal():
             value = stewarding.sign(core, turn, command.commons, command.card)
         case SetReceipts():
-            core.receipts = command.on
-            turn.put(Table.PROFILE, RECEIPTS, encode(command.on))
-            value = {"on": command.on}
+            value = _receipts(core, turn, command)
         case ConfirmClock():
             core.believe(turn, core.time.confirm(turn.now))
             value = {"now": turn.now}
         case _:
             assert_never(command)
     turn.emit(Reply(ask.id, value))
+
+
+def _receipts(core: Core, turn: Turn, command: SetReceipts) -> dict[str, Value]:
+    core.receipts = command.on
+    turn.put(Table.PROFILE, RECEIPTS, encode(command.on))
+    return {"on": command.on}
 
 
 def _here(core: Core, key: DialogueId) -> Dialogue:
@@ -203,6 +229,7 @@ def _join(core: Core, turn: Turn, command: Join) -> dict[str, Value]:
     if joining.join_id(command.invite.secret) in core.invites:
         raise refuse("This invite is your own.", "Give it to the person you want to invite.")
     join = joining.begin(core, turn, commons.id, command.invite.secret, nick)
+    contacting.taken(core, turn, join.id)
     where = None if join.dialogue is None else join.dialogue.hex()
     return {"join": join.id.hex(), "state": joining.words(join.state), "dialogue": where}
 
@@ -210,6 +237,7 @@ def _join(core: Core, turn: Turn, command: Join) -> dict[str, Value]:
 def _say(core: Core, turn: Turn, command: SayText) -> dict[str, Value]:
     dialogue = _here(core, command.dialogue)
     may_speak(dialogue)
+    revealing.must_have_looked(core, dialogue.id)
     text = clean(command.text, LIMIT_SAY_TEXT + 1).strip()
     if not text:
         raise refuse("There is nothing to send.", "Write something first.")

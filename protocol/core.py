@@ -12,7 +12,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, assert_never
 
-from tertulia.protocol import asking, commands, delivery, duties, inviting, joining, outbox, stewarding, timekeeping
+from tertulia.protocol import (
+    asking,
+    commands,
+    contact,
+    contacting,
+    delivery,
+    duties,
+    inviting,
+    joining,
+    outbox,
+    revealing,
+    stewarding,
+    timekeeping,
+)
 from tertulia.protocol import dialogue as dialogues
 from tertulia.protocol import parts as parts_of
 from tertulia.protocol.commons import Commons
@@ -43,6 +56,7 @@ from tertulia.protocol.item import Assembly, Item, ItemType
 from tertulia.protocol.recogniser import (
     InDialogue,
     OnCard,
+    OnContact,
     OnKnock,
     OnWelcome,
     Recogniser,
@@ -88,6 +102,8 @@ class Core:
     stewarding: dict[CommonsId, stewarding.Stewarding] = field(default_factory=dict)
     knocks: dict[bytes, inviting.Knocking] = field(default_factory=dict)
     joins: dict[bytes, joining.Joining] = field(default_factory=dict)
+    knowing: contact.Knowing = field(default_factory=contact.Knowing)
+    offers: dict[bytes, contacting.Offering] = field(default_factory=dict)
     outbox: outbox.Outbox = field(default_factory=outbox.Outbox)
     assemblies: dict[bytes, Assembly] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -123,6 +139,8 @@ class Core:
         found.knocks = inviting.load_knocks(rows.get(Table.KNOCK, ()))
         found.stewarding = stewarding.load(rows.get(Table.STEWARD, ()))
         found.joins = joining.load(rows.get(Table.JOIN, ()))
+        found.knowing = contact.load(rows)
+        found.offers = contacting.load(rows.get(Table.OFFER, ()))
         found.assemblies = parts_of.load(rows.get(Table.PART, ()))
         return found
 
@@ -139,6 +157,8 @@ class Core:
             stewarding=dict(self.stewarding),
             knocks=dict(self.knocks),
             joins=dict(self.joins),
+            knowing=self.knowing.branch(),
+            offers=dict(self.offers),
             outbox=self.outbox.branch(),
             assemblies=dict(self.assemblies),
             jobs=dict(self.jobs),
@@ -295,7 +315,9 @@ class Core:
                 joining.take_welcome(self, turn, target.join, item)
             case OnKnock() if item.type == ItemType.KNOCK:
                 inviting.take_knock(self, turn, target.invite, item)
-            case OnCard() | OnWelcome() | OnKnock():
+            case OnContact() if item.type == ItemType.OFFER and self.knowing.mine is not None:
+                contacting.take(self, turn, target, self.knowing.mine, item)
+            case OnCard() | OnWelcome() | OnKnock() | OnContact():
                 self.rejects[RejectReason.SHAPE] += 1
             case _:
                 assert_never(target)
@@ -315,6 +337,8 @@ class Core:
                 duties.take_share(self, turn, self.own(key), share)
         elif item.type == ItemType.RECEIPT:
             delivery.take_receipt(self, turn, key, item)
+        elif item.type == ItemType.REVEAL:
+            revealing.take(self, turn, key, item)
         elif item.type == ItemType.RETOLD:
             for event in asking.take_retold(self, turn, key, item):
                 self.own(key).accept(turn, event)
@@ -348,6 +372,7 @@ class Core:
         for join in self.joins.values():
             for trial in joining.trials(join):
                 yield join.commons, trial
+        yield from contacting.trials(self)
 
 
 def fresh(nick: str) -> tuple[Put, ...]:

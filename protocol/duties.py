@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 from tertulia.protocol import (
     answering,
     asking,
+    contacting,
     delivery,
     inviting,
     joining,
     keyring,
     parts,
     retelling,
+    revealing,
     rotation,
     sending,
 )
@@ -54,7 +56,7 @@ class WelcomeJob:
     recipients: tuple[keyring.Recipient, ...]
 
 
-Job = MakeEpoch | WelcomeJob | joining.KnockJob | answering.AnswerJob
+Job = MakeEpoch | WelcomeJob | joining.KnockJob | answering.AnswerJob | revealing.RevealJob | contacting.OfferJob
 
 
 def resume(core: Core, turn: Turn) -> None:
@@ -115,10 +117,12 @@ def settle(core: Core, turn: Turn) -> None:
                 sending.send_control(core, turn, dialogue, event)
             answering.answer(core, turn, dialogue, kept)
             asking.look(core, turn, dialogue)
+            revealing.owe(core, turn, dialogue)
         else:
             sending.give_up_sending(core, turn, dialogue)
     core.dirty.clear()
     core.heard.clear()
+    contacting.owe(core, turn)
     for commons in sorted(core.commons):
         if core.reachable.get(commons, 0) > 0:
             sending.pump(core, turn, commons)
@@ -222,6 +226,10 @@ def sealed(core: Core, turn: Turn, answer: HpkeSealed) -> None:
             _welcome_made(core, turn, job, answer.sealed)
         case answering.AnswerJob():
             answering.answered(core, turn, job, answer.sealed)
+        case revealing.RevealJob():
+            revealing.sealed(core, turn, job, answer.sealed)
+        case contacting.OfferJob():
+            contacting.sealed(core, turn, job, answer.sealed)
         case joining.KnockJob():
             joining.knock_sealed(core, turn, job.join, answer.sealed[0])
         case _:

@@ -42,6 +42,10 @@ class Table(StrEnum):
     RECEIPT = "receipt"
     STEWARD = "steward"
     LOST = "lost"
+    IDENTITY = "identity"
+    CONTACT = "contact"
+    SHOWN = "shown"
+    OFFER = "offer"
 
 
 class View(StrEnum):
@@ -53,6 +57,7 @@ class View(StrEnum):
     PEOPLE = "people"
     KNOCKS = "knocks"
     JOINS = "joins"
+    CONTACTS = "contacts"
 
 
 @dataclass(frozen=True, slots=True)

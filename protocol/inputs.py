@@ -208,6 +208,63 @@ class MarkChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class RevealMe:
+    """Show these members who I am; everybody who is in, where none is named. It cannot be taken back."""
+
+    dialogue: DialogueId
+    members: frozenset[PersonaId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The person looks at a member's safety number; `same`: they compared it, and it was the same."""
+
+    dialogue: DialogueId
+    member: PersonaId
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeepContact:
+    """Keep a member of a dialogue as a contact, under a name that nobody else ever sees."""
+
+    dialogue: DialogueId
+    member: PersonaId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameContact:
+    """Call the contact with this root otherwise."""
+
+    root: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetContact:
+    """Keep the contact with this root no longer."""
+
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferInvite:
+    """Send the contact with this root an invite of mine, as text, and the title of what it leads to."""
+
+    root: bytes
+    invite: str = field(repr=False)
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class DismissOffer:
+    """Say no to an invite of a contact; they are not told."""
+
+    offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SetReceipts:
     """Tell others what has been received, or stop telling them."""
 
@@ -245,6 +302,9 @@ class SignProposal:
     card: bytes
 
 
+Acquaint = RevealMe | Verify | KeepContact | NameContact | ForgetContact | OfferInvite | DismissOffer
+"""Commands about who people are."""
+
 Command = (
     NewDialogue
     | MakeInvite
@@ -261,6 +321,7 @@ Command = (
     | LeaveDialogue
     | MarkSeen
     | MarkChecked
+    | Acquaint
     | SetReceipts
     | KeepSteward
     | ReviseCard

@@ -60,6 +60,8 @@ class ItemType(IntEnum):
     COMMONS_CARD = 9
     COMMONS_PROPOSAL = 10
     RETOLD = 11
+    REVEAL = 12
+    OFFER = 13
 
 
 @dataclass(frozen=True, slots=True)

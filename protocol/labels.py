@@ -27,6 +27,9 @@ class Label(bytes, Enum):
     COMMONS_ID = b"t1 commons id"  # hash: the id of a commons, of its key and generation
     COMMONS_STEWARDS = b"t1 stewards"  # hash: the stewards of a commons and their quorum
     COMMONS_TOPIC = b"t1 topic"  # keyed hash: the name of a shard's topic, under the commons key
+    CONTACT_FRAME = b"t1 contact frame"  # KDF: the keys of the frames between two devices, of their DH
+    DEVICES = b"t1 devices"  # signature: an identity's list of devices, by its root
+    DEVICES_HASH = b"t1 devices hash"  # hash: that list, as reveals and safety numbers name it
     DIALOGUE_ID = b"t1 dialogue id"  # hash: the id of a dialogue, of its charter's body
     DOOR_FRAME = b"t1 door frame"  # KDF: the keys of frames under a door
     EPOCH_COMMIT = b"t1 epoch commit"  # hash: the commitment to an epoch's secret
@@ -60,6 +63,7 @@ class Label(bytes, Enum):
     KNOCK_ID = b"t1 knock id"  # hash: the id of a knock, of its plaintext
     KNOCK_PERSONA = b"t1 knock persona"  # signature: a knock's persona key is held
     KNOCK_SESSION = b"t1 knock session"  # signature: a knock's session key is held
+    OFFER = b"t1 offer"  # HPKE and box: the context of an invite for one contact
     PAIR_FRAME = b"t1 pair frame"  # KDF: the keys of the frames between two members, of their personas' DH
     PERSONA_ID = b"t1 persona id"  # hash: the id of a persona in its dialogue
     PREKEY_ID = b"t1 prekey id"  # hash: the id of a prekey
@@ -69,6 +73,9 @@ class Label(bytes, Enum):
     RELAY_HOST = b"t1 relay host"  # KDF: the seed of a relay's host key in a commons, of its identity
     RELAY_TICKET = b"t1 relay ticket"  # hash: the check at the end of a relay ticket
     RETOLD = b"t1 retold"  # HPKE and box: the context of events told again to one member
+    REVEAL = b"t1 reveal"  # HPKE and box: the context of an identity shown to one member
+    REVEAL_MAC = b"t1 reveal mac"  # MAC: a device speaks for a persona, under the DH of device and persona
+    SAFETY_NUMBER = b"t1 safety number"  # hash: two lists of devices, as two people compare them
     STATE_CONTROL = b"t1 state control"  # hash: the control state, as an introduction names it
     STATE_HASH = b"t1 state hash"  # hash: control state and sums of all rooms
     WELCOME_FRAME = b"t1 welcome frame"  # KDF: the keys of the frames that carry a welcome

@@ -63,7 +63,11 @@ CARD = (
     "contested", "proposals",
 )  # fmt: skip
 REVISED = ("state", "card", "version", "lacking")
-MEMBER = ("member", "nick", "me", "facilitator", "status", "checked", "code", "told_by", "accepted", "forked")
+MEMBER = (
+    "member", "nick", "me", "facilitator", "status", "checked", "code", "told_by", "accepted", "forked", "shown",
+    "identity", "contact", "number", "changed",
+)  # fmt: skip
+CONTACT = ("contact", "name", "called", "met", "verified", "changed", "number", "offers")
 KNOCK = ("knock", "dialogue", "title", "nick", "code", "time", "state")
 JOIN = ("join", "title", "state", "inviter", "dialogue", "problem", "code")
 
@@ -127,6 +131,17 @@ METHODS: Mapping[str, Method] = {
     "clock.confirm": Method({}, {}, ("now",)),
     "carry.export": Method({"path": TEXT}, {"since": INT}, ("frames", "bytes")),
     "carry.import": Method({"path": TEXT}, {}, ("new", "known", "strange", "old")),
+    "reveal": Method({"dialogue": TEXT}, {"members": TEXTS}, ("dialogue", "shown", "state")),
+    "verify": Method(
+        {"dialogue": TEXT, "member": TEXT}, {"same": FLAG}, ("member", "number", "verified", "changed")
+    ),
+    "contacts.list": Method({}, {}, ("contacts",)),
+    "contacts.add": Method({"dialogue": TEXT, "member": TEXT, "name": TEXT}, {}, ("contact", "name")),
+    "contacts.rename": Method({"contact": TEXT, "name": TEXT}, {}, ("contact", "name")),
+    "contacts.forget": Method({"contact": TEXT}, {}, ("contact",)),
+    "contacts.talk": Method({"contact": TEXT}, {}, ("contact", "dialogue", "title", "state")),
+    "contacts.invite": Method({"contact": TEXT, "dialogue": TEXT}, {}, ("contact", "dialogue", "title", "state")),
+    "contacts.dismiss": Method({"offer": TEXT}, {}, ("offer",)),
     "knocks": Method({}, {}, ("knocks",)),
     "admit": Method({"knock": TEXT}, {}, ("knock", "state")),
     "refuse": Method({"knock": TEXT}, {}, ("knock", "state")),
@@ -152,6 +167,7 @@ VIEWS: Mapping[str, View] = {
     "people": View({"dialogue": TEXT}, {}, MEMBER),
     "knocks": View({}, {}, KNOCK),
     "joins": View({}, {}, JOIN),
+    "contacts": View({}, {}, CONTACT),
 }
 
 LIMIT_TEXTS: Final = 16

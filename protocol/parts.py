@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from tertulia.protocol.effects import Table
 from tertulia.protocol.encoding import decode, encode
 from tertulia.protocol.item import Assembly, Item, ItemType
-from tertulia.protocol.recogniser import InDialogue, OnCard, OnKnock, OnWelcome, Target
+from tertulia.protocol.recogniser import InDialogue, OnCard, OnContact, OnKnock, OnWelcome, Target
 from tertulia.protocol.shape import as_bytes, as_int, as_list
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def lane(target: Target) -> bytes:
             return target.join
         case OnKnock():
             return target.invite
+        case OnContact():
+            return target.root
         case _:
             assert_never(target)
 

@@ -45,7 +45,15 @@ class OnKnock:
     invite: bytes
 
 
-Target = InDialogue | OnCard | OnWelcome | OnKnock
+@dataclass(frozen=True, slots=True)
+class OnContact:
+    """From this device (its place in the list) of a contact, whose root this is."""
+
+    root: bytes
+    device: int
+
+
+Target = InDialogue | OnCard | OnWelcome | OnKnock | OnContact
 
 
 @dataclass(frozen=True, slots=True)

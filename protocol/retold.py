@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tertulia.protocol import hpke
-from tertulia.protocol.crypto import NONCE, SEAL, box_open, box_seal, equal
+from tertulia.protocol.crypto import NONCE, SEAL
 from tertulia.protocol.encoding import Value, decode, encode
 from tertulia.protocol.errors import RejectReason, RemoteError
 from tertulia.protocol.event import CONTROL, LIMIT_BODY, LIMIT_HEADER, Event, Kind, from_value, to_item
 from tertulia.protocol.ids import DialogueId, PersonaId, PrekeyId
 from tertulia.protocol.item import Item, ItemType
 from tertulia.protocol.labels import Label
+from tertulia.protocol.letter import letter, open_letter
 from tertulia.protocol.persona import PersonaKeys
 from tertulia.protocol.prekey import Prekey, PrekeySecret
 from tertulia.protocol.shape import as_bool, as_bytes, as_id, as_list
@@ -66,7 +67,7 @@ def request(
 ) -> HpkeRequest:
     """What the driver must seal; `box_secret` is my persona's, `nonce` 24 random bytes; `more`: there is more."""
     told = encode([[to_item(event).body for event in events], more])
-    return HpkeRequest(prekey.hpke, context, box_seal(box_secret, prekey.box, nonce, context + told))
+    return letter(box_secret, prekey.box, prekey.hpke, nonce, context, told)
 
 
 def open_retold(
@@ -77,11 +78,10 @@ def open_retold(
     Raises RemoteError: SEAL where a layer does not open or the context is another's; what `event.from_value` raises;
     SHAPE where anything but speech comes without its body.
     """
-    inner = hpke.unseal(prekey.hpke_seed, context, retold.sealed)
-    plaintext = None if inner is None else box_open(prekey.box_secret, sender.box, inner)
-    if plaintext is None or not equal(plaintext[:CONTEXT], context):
+    words = open_letter(prekey.box_secret, prekey.hpke_seed, sender.box, context, retold.sealed)
+    if words is None:
         raise RemoteError(RejectReason.SEAL, "retold")
-    told, more = as_list(decode(plaintext[CONTEXT:], LIMIT_TOLD), 2)
+    told, more = as_list(decode(words, LIMIT_TOLD), 2)
     events = tuple(from_value(value, erasable=True) for value in as_list(told, most=LIMIT_EVENTS))
     if any(event.body is None and (event.header.room == CONTROL or event.header.kind != Kind.SAY) for event in events):
         raise RemoteError(RejectReason.SHAPE, "an act without its body")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tertulia.protocol import sending
+from tertulia.protocol import revealing, sending
 from tertulia.protocol.body import VERSION, read_body
 from tertulia.protocol.event import Kind
 from tertulia.protocol.method.gathering import foresee
@@ -33,6 +33,7 @@ def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words) -> dict[str,
     Raises: LocalError when it would have no effect, or nobody would read it.
     """
     may_speak(dialogue)
+    revealing.must_have_looked(core, dialogue.id)
     kind, body = kind_of(words), words.encode()
     if read_body(VERSION, kind, body) != words:
         raise refuse("This is too long, or something it needs is missing.", "Shorten it, and give all that is asked.")

@@ -29,6 +29,7 @@ from tertulia.protocol.steering import folded
 from tertulia.protocol.stewarding import relay_names
 from tertulia.protocol.text import clean, clean_name, is_confusable
 from tertulia.protocol.turn import MS_PER_MINUTE
+from tertulia.protocol.views_contacts import identity
 
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
@@ -245,7 +246,10 @@ def people(core: Core, key: DialogueId) -> tuple[Row, ...]:
     """Everyone who is or was in the dialogue."""
     dialogue = core.dialogues[key]
     names, codes = names_of(dialogue.state), _codes(core, key)
-    return tuple(_person(dialogue, persona, names, codes.get(persona, "")) for persona in dialogue.state.members)
+    return tuple(
+        {**_person(dialogue, persona, names, codes.get(persona, "")), **identity(core, key, persona)}
+        for persona in dialogue.state.members
+    )
 
 
 def _codes(core: Core, key: DialogueId) -> dict[PersonaId, str]:

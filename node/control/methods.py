@@ -15,6 +15,7 @@ import trio
 
 from tertulia.node import addresses, carry
 from tertulia.node.clock import MS_PER_MINUTE
+from tertulia.node.control.acquaintance import AcquaintanceMethods
 from tertulia.node.control.community import CommunityMethods
 from tertulia.node.control.council import CouncilMethods
 from tertulia.node.control.params import Answer, Params, number, text
@@ -111,6 +112,7 @@ class Methods:
             "leave": self._leave,
             "wait": self._wait,
             **SpeechMethods(service).all,
+            **AcquaintanceMethods(service).all,
             **CouncilMethods(service, self._which_commons).all,
             **CommunityMethods(service, self._which_commons).all,
         }

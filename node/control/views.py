@@ -16,7 +16,7 @@ import trio
 
 from tertulia.node.redaction import log_crash
 from tertulia.node.service import State
-from tertulia.protocol import views
+from tertulia.protocol import views, views_contacts
 from tertulia.protocol.control import LIMIT_ROWS, Delta, Row, Snapshot
 from tertulia.protocol.effects import View
 from tertulia.protocol.ids import DialogueId
@@ -216,6 +216,8 @@ class Views:
                 return [_row(value, "knock", _int(value["time"])) for value in views.knocks(core)]
             case View.JOINS:
                 return [_row(value, "join", str(value["title"])) for value in views.joins(core)]
+            case View.CONTACTS:
+                return [_row(value, "contact", str(value["name"])) for value in views_contacts.contacts(core)]
             case View.PEOPLE | View.MESSAGES:
                 pass
         if key.dialogue is None or key.dialogue not in core.dialogues:

@@ -35,9 +35,13 @@ SECRETS: Final = frozenset(
         Table.JOIN,
         Table.KNOCK,
         Table.STEWARD,
+        Table.IDENTITY,
+        Table.CONTACT,
+        Table.SHOWN,
+        Table.OFFER,
     }
 )
-"""Tables whose rows hold keys: what is erased or replaced there must not survive in the log."""
+"""Tables whose rows hold keys, or say who somebody is: what is erased or replaced there must not survive in the log."""
 
 PUT: Final = (
     "INSERT INTO row (place, key, value) VALUES (?, ?, ?) ON CONFLICT (place, key) DO UPDATE SET value = excluded.value"
