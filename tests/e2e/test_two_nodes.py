@@ -164,6 +164,21 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
             await join(eva, "Eva", invite)
             await until(ana, lambda: len(ana.service.core.knocks) == 2)
             await call(ana, "refuse", knock="Eva")
+        await call(ana, "reveal", dialogue=talk)
+        await ben.call("reveal", {"dialogue": talk, "members": ["Ana"]})
+        await until(ana, lambda: len(ana.service.core.knowing.contacts) == 1)
+        await until(ben, lambda: len(ben.service.core.knowing.contacts) == 1)
+        assert (await call(ana, "verify", dialogue=talk, member="Ben", same=True))["verified"] is True
+        await call(ana, "contacts.add", dialogue=talk, member="Ben", name="Brother")
+        await ben.call("contacts.add", {"dialogue": talk, "member": "Ana", "name": "Sister"})
+        assert (await call(ana, "contacts.talk", contact="brother"))["state"] == "open"
+        await ana.call("dialogue.new", {"title": "Second"})
+        await call(ana, "contacts.invite", contact="Brother", dialogue="Second")
+        await until(ben, lambda: bool(ben.service.core.offers))
+        (row,) = (await call(ben, "contacts.list"))["contacts"]
+        await call(ben, "contacts.dismiss", offer=row["offers"][0]["offer"])
+        await call(ana, "contacts.rename", contact="Brother", name="Ben at work")
+        await call(ana, "contacts.forget", contact="Ben at work")
         role = await call(ana, "role", dialogue=talk, member="Ben", facilitator=True)
         await call(ana, "acts", dialogue=talk)
         await call(ana, "act", dialogue=talk, deed="item", reason="Visas")
