@@ -1,8 +1,8 @@
 """What I know of other people's identities, and to whom I have shown mine: only in my vault, never told to anybody.
 
-Implements docs/spec/identity.md, section Contacts. `Contact` is an identity that somebody has shown me; with a `name` of my
-own it is one I keep. `Shown` is what one member of one dialogue and I have shown each other. A key that changed stays
-*changed* until I have looked, and what I compared stays compared only while it is the same.
+Implements docs/spec/identity.md, section Contacts. `Contact` is an identity that somebody has shown me; with a `name`
+of my own it is one I keep. `Shown` is what one member of one dialogue and I have shown each other. A key that changed
+stays *changed* until I have looked, and what I compared stays compared only while it is the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Letters: words for one person alone, sealed so that nobody else opens them and nobody can prove who wrote them.
 
-Implements docs/spec/identity.md, section Letter: HPKE(their key, Box(my key → their key, context ‖ words)). The outer layer
-holds against a recorder with a later quantum computer; the inner one says who wrote, and the reader could have made
-it. The context binds both to their place. HPKE draws randomness: the core asks for it (`HpkeRequest`), never does it.
+Implements docs/spec/identity.md, section Letter: HPKE(their key, Box(my key → their key, context ‖ words)). The outer
+layer holds against a recorder with a later quantum computer; the inner one says who wrote, and the reader could have
+made it. The context binds both to their place. HPKE draws randomness: the core asks for it (`HpkeRequest`), never
+does it.
 """
 
 from __future__ import annotations

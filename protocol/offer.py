@@ -1,8 +1,8 @@
 """An offer: an invite on its way to one contact, with nobody in between and no line of text handed over.
 
-Implements docs/spec/identity.md, section Offer: a letter to one of their devices, in frames whose keys come from the DH of
-two devices, so that nobody else recognises one. It tells what the invite leads to and when it was made, and never what
-anybody calls anybody.
+Implements docs/spec/identity.md, section Offer: a letter to one of their devices, in frames whose keys come from the
+DH of two devices, so that nobody else recognises one. It tells what the invite leads to and when it was made, and
+never what anybody calls anybody.
 """
 
 from __future__ import annotations

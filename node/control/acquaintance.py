@@ -1,7 +1,7 @@
 """What a client may have a node do about who people are: reveal, verify, and the contacts a citizen keeps.
 
-docs/spec/control.md; docs/spec/identity.md, sections Reveal, Contacts and Offer. Nothing here tells anybody a name of mine
-for them: a conversation with a contact is called by what the two call themselves.
+docs/spec/control.md; docs/spec/identity.md, sections Reveal, Contacts and Offer. Nothing here tells anybody a name of
+mine for them: a conversation with a contact is called by what the two call themselves.
 """
 
 from __future__ import annotations
