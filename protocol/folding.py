@@ -9,20 +9,23 @@ an overlay that is forgotten leaves no trace.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tertulia.protocol.act import Proposal
+from tertulia.protocol.authority import Authority
+from tertulia.protocol.bench import Bench
 from tertulia.protocol.charter import Charter
 from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.cover import Cover
 from tertulia.protocol.event import CONTROL, Event
 from tertulia.protocol.fold import Folded, fold_control, fold_whole
+from tertulia.protocol.fold_control import judge_more, lacking
 from tertulia.protocol.fold_one import join
 from tertulia.protocol.fold_speech import Speech, in_order
 from tertulia.protocol.ground import Ground
 from tertulia.protocol.ids import EventId, RoomId
-from tertulia.protocol.portrait import cited, named_in, room_of, state_hash
+from tertulia.protocol.portrait import cited, named_in, portray, room_of, state_hash
 from tertulia.protocol.room import OpenRoom
 from tertulia.protocol.roster import Cosign
 from tertulia.protocol.state import NoOp, State
@@ -36,38 +39,69 @@ def advance(folded: Folded, checkpoint: Checkpoint | None, held: Held, news: Ite
     Raises as `fold` does.
     """
     news = tuple(news)
-    control = tuple(event for event in news if event.header.room == CONTROL)
-    if folded.bench is None or any(_stirs(folded.state, event) for event in control):
+    control = sorted((event for event in news if event.header.room == CONTROL), key=in_order)
+    if folded.bench is None or any(event.id in folded.state.missing for event in control):
         return fold_whole(checkpoint, held)
+    following: Folded | None = folded
     if control:
-        ordered = list(folded.control)
-        for event in control:
-            insort(ordered, event, key=in_order)
-        folded = fold_control(checkpoint, tuple(ordered), folded.speech, held)
+        following = _judge(folded, checkpoint, held, control)
     for event in news:
-        if event.header.room != CONTROL:
-            following = _hear(folded, event, held)
-            if following is None:
-                return fold_whole(checkpoint, held)
-            folded = following
-    return folded
+        if following is not None and event.header.room != CONTROL:
+            following = _hear(following, event, held)
+    return fold_whole(checkpoint, held) if following is None else following
 
 
 def forget(folded: Folded, checkpoint: Checkpoint | None, held: Held, dropped: Collection[EventId]) -> Folded:
     """Return what `fold_whole(checkpoint, held)` does after some events that were `waiting` are held no more."""
     if folded.bench is None:
         return fold_whole(checkpoint, held)
-    assert folded.state.waiting.issuperset(dropped), "only what waits can go without a trace"
-    waiting = folded.speech.waiting.difference(dropped)
-    ancestry = folded.bench.ancestry
-    lacks = frozenset(head for event in waiting for head in held[event].header.control if head not in ancestry)
+    state, ancestry = folded.state, folded.bench.ancestry
+    assert state.waiting.issuperset(dropped), "only what waits can go without a trace"
+    spoken = folded.speech.waiting.difference(dropped)
+    lacks = frozenset(head for event in spoken for head in held[event].header.control if head not in ancestry)
+    findings = folded.findings.branch()
+    findings.waiting.difference_update(dropped)
+    findings.missing = {parent for event in findings.waiting if (parent := lacking(ancestry, held[event])) is not None}
+    waiting = spoken.union(findings.waiting)
+    state = replace(
+        state,
+        waiting=waiting,
+        missing=frozenset(event for event in lacks.union(findings.missing) if event not in held),
+        citing=replace(state.citing, waiting=waiting),
+    )
     control = tuple(event for event in folded.control if event.id not in dropped)
-    return fold_control(checkpoint, control, replace(folded.speech, waiting=waiting, lacks=lacks), held)
+    return Folded(state, control, replace(folded.speech, waiting=spoken, lacks=lacks), folded.bench, findings)
 
 
-def _stirs(state: State, event: Event) -> bool:
-    """Say whether a control event may change what became of speech: a removal does, a new room, what is waited for."""
-    return isinstance(event.content, Charter | OpenRoom | Proposal | Cosign) or event.id in state.missing
+def _judge(folded: Folded, checkpoint: Checkpoint | None, held: Held, news: Sequence[Event]) -> Folded | None:
+    """More control events, in order; None when the rooms are to be read anew.
+
+    Mostly they come after all others, and are judged alone.
+    """
+    ordered = list(folded.control)
+    for event in news:
+        insort(ordered, event, key=in_order)
+    control, speech, before = tuple(ordered), folded.speech, folded.state.ground
+    assert before is not None, "only what has a charter is gone on from"
+    found = judge_more(before, folded.findings, news)
+    if found is None:
+        return None if any(map(_stirs, news)) else fold_control(checkpoint, control, speech, held)
+    ground, findings = found
+    if _moves_speech(before.authority, ground.authority):
+        return None
+    return Folded(portray(ground, findings, speech, held), control, speech, Bench(ground.authority), findings)
+
+
+def _stirs(event: Event) -> bool:
+    """Say whether a control event may change what became of speech."""
+    return isinstance(event.content, Charter | OpenRoom | Proposal | Cosign)
+
+
+def _moves_speech(before: Authority, after: Authority) -> bool:
+    """Say whether what was judged last changes what became of speech: a removal does, and a new room."""
+    known = {seat.order for seat in before.seats}
+    removals = [seat.removals for seat in after.seats if seat.order in known]
+    return removals != [seat.removals for seat in before.seats] or before.rooms.keys() != after.rooms.keys()
 
 
 def _hear(folded: Folded, event: Event, held: Held) -> Folded | None:
@@ -79,10 +113,10 @@ def _hear(folded: Folded, event: Event, held: Held) -> Folded | None:
     if event.id in ground.strays.named or ground.covers.get(header.room, Cover()).covers(event.id, header.lamport):
         speech = replace(speech, covered=speech.covered | {event.id})
         return replace(folded, state=_covered(state, event), speech=speech)
-    lacking = [head for head in header.control if head not in authority.ancestry]
-    if lacking:
-        speech = replace(speech, waiting=speech.waiting | {event.id}, lacks=speech.lacks.union(lacking))
-        return replace(folded, state=_waiting(state, event, lacking, held), speech=speech)
+    absent = [head for head in header.control if head not in authority.ancestry]
+    if absent:
+        speech = replace(speech, waiting=speech.waiting | {event.id}, lacks=speech.lacks.union(absent))
+        return replace(folded, state=_waiting(state, event, absent, held), speech=speech)
     if not authority.is_open(header.room, bench.verdict(event).past):
         speech = _astray(speech, event)
         return replace(folded, state=_told(state, speech, event, NoOp.NO_ROOM, None), speech=speech)
@@ -106,9 +140,9 @@ def _covered(state: State, event: Event) -> State:
     return replace(state, missing=state.missing - {event.id}, citing=citing)
 
 
-def _waiting(state: State, event: Event, lacking: list[EventId], held: Held) -> State:
+def _waiting(state: State, event: Event, absent: list[EventId], held: Held) -> State:
     """Speech that names control events which are not placed."""
-    missing = (state.missing - {event.id}).union(head for head in lacking if head not in held)
+    missing = (state.missing - {event.id}).union(head for head in absent if head not in held)
     waiting = state.waiting | {event.id}
     return replace(
         state, waiting=waiting, missing=missing, citing=replace(state.citing, waiting=state.citing.waiting | {event.id})

@@ -55,9 +55,7 @@ def stand(checkpoint: Checkpoint) -> Ground:
     """
     ancestry = Ancestry()
     for event, lamport in checkpoint.control.named.items():
-        ancestry.add(event, checkpoint.links[event], lamport)
-        if lamport == 0:
-            ancestry.refused.add(event)
+        ancestry.add(event, checkpoint.links[event], lamport, sound=lamport > 0)
     body = checkpoint.charter_body
     authority = Authority(checkpoint.dialogue, ancestry, Charter.decode(body), charter_hash(body))
     seats: list[Seat] = []

@@ -46,6 +46,11 @@ class Findings:
     authors: dict[EventId, PersonaId] = field(default_factory=dict)
     numbers: Numbers = field(default_factory=lambda: number(()))
 
+    def branch(self) -> Findings:
+        """A copy that may grow without this one noticing."""
+        known = set(self.waiting), set(self.missing), set(self.covered), dict(self.noops), dict(self.authors)
+        return Findings(*known, self.numbers)
+
 
 def empty(held: frozenset[EventId]) -> State:
     """The state without a charter: whatever is held waits."""
@@ -159,7 +164,10 @@ def _member(seat: Seat, authority: Authority, everything: int) -> Member:
 def _actors(authority: Authority) -> dict[ActorId, PersonaId]:
     """Whose each session key is; where several claim one, as `Authority.speaker` decides."""
     everything = authority.ancestry.whole()
-    speakers = ((key, authority.speaker(key, everything)[0]) for key in authority.claims)
+    speakers = (
+        (key, claims[0] if len(claims) == 1 else authority.speaker(key, everything)[0])
+        for key, claims in authority.claims.items()
+    )
     return {key: claim.seat.persona for key, claim in speakers if claim is not None}
 
 

@@ -118,19 +118,20 @@ def place(
     return header.lamport if sound else 0, lacking
 
 
-def number(events: Iterable[Event]) -> Numbers:
-    """Look through the numbers of a room's events."""
-    last: dict[ActorId, tuple[int, EventId]] = {}
-    taken: dict[ActorId, dict[int, EventId]] = {}
-    twins: set[EventId] = set()
+def number(events: Iterable[Event], before: Numbers | None = None) -> Numbers:
+    """Look through the numbers of a room's events, in addition to those looked through before."""
+    known = Numbers({}, {}, frozenset()) if before is None else before
+    last: dict[ActorId, tuple[int, EventId]] = dict(known.last)
+    taken: dict[ActorId, dict[int, EventId]] = {actor: dict(line) for actor, line in known.taken.items()}
+    twins: set[EventId] = set(known.twins)
     for event in events:
         header = event.header
         actor, seq = header.actor, header.seq
         twin = taken.setdefault(actor, {}).setdefault(seq, event.id)
         if twin is not event.id:
             twins.update((twin, event.id))
-        before = last.get(actor)
-        if before is None or before < (seq, event.id):
+        latest = last.get(actor)
+        if latest is None or latest < (seq, event.id):
             last[actor] = (seq, event.id)
     return Numbers(last, taken, frozenset(twins))
 

@@ -13,6 +13,7 @@ from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.dialogue import LIMIT_NEWS, Dialogue
 from tertulia.protocol.event import Event, Kind
 from tertulia.protocol.fold import Folded, checkpoint_of, fold_whole
+from tertulia.protocol.fold_control import judge_more
 from tertulia.protocol.folding import advance, forget
 from tertulia.protocol.state import NoOp, State
 from tertulia.protocol.turn import Turn
@@ -114,6 +115,11 @@ def go_on(before: Folded, story: Story, *news: Event) -> Folded:
     return mine
 
 
+def more(before: Folded, *news: Event) -> object:
+    """What comes of judging these alone; None where everything is to be judged anew."""
+    return judge_more(before.state.ground, before.findings, sorted(news, key=lambda event: event.order))
+
+
 def test_speech_is_heard_without_reading_its_room_again():
     story, before = conversation()
     after = go_on(before, story, story.say("omar", "One"), story.say("selam", "Two"))
@@ -126,6 +132,54 @@ def test_a_control_event_that_moves_no_speech_leaves_it_unread():
     after = go_on(before, story, story.introduce("omar"), story.leave("selam"), story.admit("daniel"))
     assert (after.speech is before.speech, after.bench is before.bench) == (True, False)
     assert len(after.state.roster) == 3
+
+
+def test_control_events_that_come_after_all_others_are_judged_alone():
+    story, before = conversation()
+    one, two = story.introduce("omar"), story.prekeys("selam")
+    assert more(before, one, two)
+    late = story.leave("selam", seen=story.events.keys() - {two.id, one.id})
+    orphan = story.leave("selam", parents=(drawn("gone"),), lamport=99)
+    for news in ((one, two), (two,), (orphan, one)):
+        go_on(before, story, *news)
+    assert more(go_on(before, story, one, two), late) is None
+    assert go_on(go_on(before, story, one, two), story, late).state.roster == story.state().roster
+
+
+def test_what_others_wait_for_and_what_is_covered_is_not_judged_alone():
+    story, before = conversation()
+    first = story.prekeys("omar")
+    hasty = story.leave("selam", parents=(first.id,), lamport=1)
+    assert more(before, hasty, first) is None
+    assert go_on(before, story, hasty, first).state.noops == {hasty.id: NoOp.LAMPORT}
+    checkpoint = checkpoint_of(story.state(), story.id("ruth"))
+    newcomer = fold_whole(checkpoint, {})
+    assert more(newcomer, first) is None
+    assert_same(advance(newcomer, checkpoint, {first.id: first}, (first,)), fold_whole(checkpoint, {first.id: first}))
+
+
+def test_what_leaps_ahead_makes_nothing_else_late():
+    story, _ = conversation()
+    start = story.now()
+    leap = story.leave("selam", seen=start, lamport=2**40)
+    before = fold_whole(None, dict(story.events))
+    assert before.state.noops == {leap.id: NoOp.LAMPORT}
+    after = story.introduce("omar", seen=start)
+    assert more(before, after)
+    assert go_on(before, story, after).state.control_heads == (after.id,)
+
+
+def test_a_proposal_that_decides_nothing_leaves_speech_unread():
+    story = Story("ruth", quorum=2)
+    story.seat("omar", "selam", "daniel")
+    story.appoint("omar")
+    before = fold_whole(None, dict(story.events))
+    proposed = story.remove("selam", by="ruth")
+    pending = go_on(before, story, proposed)
+    assert pending.speech is before.speech
+    done = go_on(pending, story, story.cosign("omar", proposed))
+    assert done.speech is not before.speech
+    assert len(done.state.roster) == 3
 
 
 def test_a_removal_reads_everything_again():
