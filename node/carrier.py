@@ -16,11 +16,11 @@ import trio
 from tertulia.node.holdings import Holdings, Taken
 from tertulia.node.news import News
 from tertulia.node.own_frames import OwnFrames
-from tertulia.node.quota import DAILY, OWN, Allowance
+from tertulia.node.quota import DAILY, OWN, Allowance, line_of
 from tertulia.node.redaction import Event, log
 from tertulia.node.relay_watch import RelayWatch
 from tertulia.node.store.problems import StoreError
-from tertulia.node.substrate import Gossip, PeerId, SubstrateError, Verdict
+from tertulia.node.substrate import NOWHERE, Gossip, PeerId, SubstrateError, Verdict
 from tertulia.protocol import frame as frames
 from tertulia.protocol.errors import Problem, RejectReason, RemoteError
 from tertulia.protocol.inputs import FrameKept
@@ -188,6 +188,11 @@ class Carrier:
         if taken.fresh:
             self._listener.arrived(self.commons.id)
         return taken
+
+    def met(self, peer: PeerId, origin: str) -> None:
+        """`peer` said hello from `origin` (`Stream.origin`): what all who come from there bring is counted together."""
+        if origin != NOWHERE:
+            self.holdings.came(peer, line_of(self.commons.key, origin))
 
     async def clock_seen(self, peer: PeerId, clock: int) -> None:
         """A peer's hello showed its clock (ms)."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from tertulia.node.quota import DAILY, Allowance, Quota, day_of
+from tertulia.node.quota import DAILY, LINE_FACTOR, Allowance, Quota, day_of, is_line
 from tertulia.node.store.ledger import GoneFrame, Kept, Ledger, Note, Spent
-from tertulia.protocol.gone import Gone, GoneDay, Told
+from tertulia.protocol.gone import LIMIT_GONE_NEIGHBOUR, Gone, GoneDay, Told
 from tertulia.protocol.ids import FrameId
 from tertulia.protocol.range_index import Index, Place
 from tertulia.protocol.sync_messages import Verdict
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 LIMIT_PAGE: Final = 10_000
 """Places read at once from the archive."""
+LIMIT_CAME: Final = 4_096
+"""Peers of which it is remembered from which line they came; also once they are gone, for their frames may wait."""
+LIMIT_GONE_LINE: Final = LINE_FACTOR * LIMIT_GONE_NEIGHBOUR
+"""Frames of all neighbours of one line that become gone on one day."""
 LIMIT_TOLD: Final = 64
 """Peers of which it is remembered what is gone with them; the one heard of longest ago is forgotten."""
 
@@ -52,6 +56,9 @@ class Holdings:
         self._gone = Gone()
         self._quota = Quota(allowance)
         self._full: dict[str, int] = {}
+        self._lines: OrderedDict[str, str] = OrderedDict()
+        self._gone_lines: dict[str, int] = {}
+        self._gone_day = 0
         self._told: OrderedDict[str, Told] = OrderedDict()
         self._loading = trio.Lock()
         self._loaded = False
@@ -59,6 +66,17 @@ class Holdings:
     def allow(self, allowance: Allowance) -> None:
         """From now on keep so much of each neighbour on a day."""
         self._quota.allowance = allowance
+
+    def came(self, peer: str, line: str) -> None:
+        """`peer` came from this line (`quota.line_of`): what it brings is charged there as well."""
+        self._lines[peer] = line
+        self._lines.move_to_end(peer)
+        if len(self._lines) > LIMIT_CAME:
+            self._lines.popitem(last=False)
+
+    def line(self, neighbour: str) -> str:
+        """The line from which a neighbour came, or empty."""
+        return self._lines.get(neighbour, "")
 
     async def ready(self) -> None:
         """Wait until it is known what the archive holds. Raises StoreError."""
@@ -86,7 +104,7 @@ class Holdings:
             place = frame.minute, frame.id
             if place in self._index or frame.id in charged:
                 verdicts.append(Verdict.KEPT)
-            elif self._quota.charge(neighbour, len(frame.raw), day):
+            elif self._quota.charge(neighbour, len(frame.raw), day, self.line(neighbour)):
                 charged[frame.id] = frame, neighbour
                 verdicts.append(Verdict.KEPT)
             else:
@@ -102,7 +120,7 @@ class Holdings:
         finally:
             for frame, neighbour in charged.values():
                 if frame.id not in kept:
-                    self._quota.refund(neighbour, len(frame.raw), day)
+                    self._quota.refund(neighbour, len(frame.raw), day, self.line(neighbour))
         return Taken(tuple(verdicts), len(kept))
 
     def _notes(self, arriving: Sequence[tuple[Frame, str]], verdicts: Sequence[Verdict], day: int) -> list[Note]:
@@ -124,24 +142,40 @@ class Holdings:
             spent[account] = Spent(account, day, frames, size, self._gone.spent_by(account, day))
             if account != neighbour and (over := self._gone.spent_by(neighbour, day)):
                 spent[neighbour] = Spent(neighbour, day, 0, 0, over)
+            if line := self.line(neighbour):
+                account, frames, size = self._quota.account(line, day)
+                spent[account] = Spent(account, day, frames, size, self._gone_by(account, day))
         return [*notes, *spent.values()]
 
     def _restore(self, ledger: Ledger) -> None:
         """Go on with what was noted before the last stop. Of another day only what is gone still counts."""
         day = ledger.spent[0].day if ledger.spent else 0
         self._quota.restore(day, {one.neighbour: (one.frames, one.size) for one in ledger.spent if one.frames})
+        self._gone_day = day
+        self._gone_lines = {one.neighbour: one.gone for one in ledger.spent if one.gone and is_line(one.neighbour)}
         self._gone.restore(
             day,
-            {one.neighbour: one.gone for one in ledger.spent if one.gone},
+            {one.neighbour: one.gone for one in ledger.spent if one.gone and not is_line(one.neighbour)},
             {(one.minute, one.frame): one.tried if one.day == day else () for one in ledger.gone},
         )
 
     def _let_go(self, place: Place, neighbour: str, day: int) -> Verdict:
-        if self._gone.add(place, neighbour, day):
+        account = self._quota.account(line, day)[0] if (line := self.line(neighbour)) else ""
+        known = self._gone.tried(place, neighbour, day)
+        over = self._gone_by(account, day)
+        if (known or over < LIMIT_GONE_LINE) and self._gone.add(place, neighbour, day):
+            if account and not known:
+                self._gone_lines[account] = over + 1
             return Verdict.GONE
         self._full = {name: noted for name, noted in self._full.items() if noted == day}
         self._full[neighbour] = day
         return Verdict.REFUSED
+
+    def _gone_by(self, line: str, day: int) -> int:
+        """How many frames of all neighbours of one line became gone on `day`."""
+        if day != self._gone_day:
+            self._gone_day, self._gone_lines = day, {}
+        return self._gone_lines.get(line, 0)
 
     async def evict(self, floor: int) -> int:
         """Drop everything of a minute below `floor`; return how many frames. Raises StoreError."""
@@ -182,12 +216,15 @@ class Holdings:
 
     def is_full(self, peer: str, now: int) -> bool:
         """Tell whether all that a peer could bring today would be refused."""
-        return self._full.get(peer) == day_of(now) and not self._quota.has_room(peer, day_of(now))
+        return self._full.get(peer) == day_of(now) and not self._has_room(peer, day_of(now))
+
+    def _has_room(self, peer: str, day: int) -> bool:
+        return self._quota.has_room(peer, day, self.line(peer))
 
     def to_retry(self, peer: str, terms: Terms, now: int) -> tuple[Place, ...]:
         """What is gone here and worth asking this peer for today."""
         day = day_of(now)
-        if not self._quota.has_room(peer, day):
+        if not self._has_room(peer, day):
             return ()
         return self._gone.to_retry(peer, day, terms.reach, self.told(peer).places())
 

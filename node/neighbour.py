@@ -90,6 +90,7 @@ class Neighbour:
 
     async def take_hello(self, stream: Stream) -> None:
         """Serve its hello."""
+        self._carrier.met(self.peer, stream.origin)
         try:
             clock = await take_hello(stream, self._carrier.commons, self._host.peer_id, self._clock)
         except RemoteError as wrong:
@@ -169,6 +170,7 @@ class Neighbour:
                 raise trio.TooSlowError("whoever comes to a relay speaks first")
         with trio.fail_after(HELLO_SECONDS):
             stream = await self._host.open(self.peer, HELLO_PROTOCOL)
+            self._carrier.met(self.peer, stream.origin)
             try:
                 clock = await open_hello(stream, self._carrier.commons, self._host.peer_id, self._clock)
             except RemoteError:

@@ -18,6 +18,7 @@ LABEL: Final = 16
 class Label(bytes, Enum):
     """Every label, with what it is for."""
 
+    ADDRESS_LINE = b"t1 address line"  # keyed hash: an address that frames came from, in the archive's accounts
     CARD_FRAME = b"t1 card frame"  # KDF: the keys of the frames that carry a card, of the invite key
     CARD_HASH = b"t1 card hash"  # hash: a card, as knocks, admissions and short codes name it
     CHARTER_HASH = b"t1 charter hash"  # hash: the charter's body, as an acceptance names it

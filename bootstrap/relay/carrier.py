@@ -46,7 +46,6 @@ class RelayCarrier(Carrier):
         """No frame of a minute below is kept, although the commons would keep it."""
         self.size = 0
         """Bytes of frames on the disk when they were last counted."""
-        self._origins: dict[PeerId, str] = {}
         self._gossip_rates = Rates(settings.quota.frames_per_minute * GOSSIP_FACTOR)
 
     def adopt(self, settings: Settings) -> None:
@@ -57,17 +56,9 @@ class RelayCarrier(Carrier):
 
     # Who brings -----------------------------------------------------------------------------------------------------
 
-    def met(self, peer: PeerId, origin: str) -> None:
-        """`peer` came from `origin`: what it brings is charged there."""
-        self._origins[peer] = origin
-
-    def left(self, peer: PeerId) -> None:
-        """`peer` is gone."""
-        self._origins.pop(peer, None)
-
     def account(self, peer: str) -> str:
-        """The name under which what a peer brings is counted."""
-        return self._origins.get(PeerId(peer), peer)
+        """The name under which what a peer brings is counted: the line from which it came."""
+        return self.holdings.line(peer) or peer
 
     async def keep(self, batch: Sequence[Frame], neighbour: str) -> Taken | None:
         """Archive frames that were checked, charged to the address they came from."""

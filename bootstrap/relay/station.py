@@ -257,7 +257,6 @@ class Station:
     def _forget(self, peer: PeerId) -> None:
         self._neighbours.pop(peer, None)
         self._origins.pop(peer, None)
-        self.carrier.left(peer)
 
     async def _hello(self, stream: Stream) -> None:
         if self._banned(stream.peer, stream.origin):
@@ -267,7 +266,6 @@ class Station:
             await self.host.disconnect(stream.peer)
             return
         self._origins[stream.peer] = stream.origin
-        self.carrier.met(stream.peer, stream.origin)
         await self._neighbour(stream.peer).take_hello(stream)
         if self.host is None or stream.peer not in self.host.peers:
             self._forget(stream.peer)

@@ -6,6 +6,7 @@ its code and in docs/upstream.md, with its test and the condition under which it
 """
 
 import tertulia.node.substrate.left_out  # noqa: F401  first: it decides how much of libp2p is loaded
+from tertulia.node.substrate.charged import NOWHERE
 from tertulia.node.substrate.circuit import Circuit
 from tertulia.node.substrate.config import HostConfig
 from tertulia.node.substrate.errors import DialFailed, ListenFailed, MessageTooLong, StreamFailed, SubstrateError
@@ -19,6 +20,7 @@ from tertulia.node.substrate.relay_reasons import CircuitCut, CircuitLimit, Rela
 from tertulia.node.substrate.streams import Stream
 
 __all__ = [
+    "NOWHERE",
     "Circuit",
     "CircuitCut",
     "CircuitLimit",

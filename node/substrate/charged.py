@@ -8,6 +8,7 @@ that brought a circuit) counts as it stands.
 import ipaddress
 
 NOWHERE = "nowhere"
+"""The key of a connection that has no address: in memory."""
 _LINE_BITS = 64
 
 
