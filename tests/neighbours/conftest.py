@@ -1,7 +1,7 @@
 """What the tests beside other implementations share: our hosts on loopback, js peers, waits with a deadline."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -31,21 +31,6 @@ def our_host():
             yield host
 
     return open_one
-
-
-@pytest.fixture
-def until():
-    """Wait for a condition, plain or async, that no event announces; TooSlowError at the deadline."""
-
-    async def wait(condition: Callable[[], object], seconds: float = 15.0) -> None:
-        with trio.fail_after(seconds):
-            while True:
-                holds = condition()
-                if await holds if isinstance(holds, Awaitable) else holds:
-                    return
-                await trio.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

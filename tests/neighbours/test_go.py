@@ -12,6 +12,7 @@ from libp2p.host.ping import ID as PING
 from libp2p.identity.identify.identify import ID as IDENTIFY
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.utils import read_varint_prefixed_bytes
+from waiting import eventually
 
 from tertulia.node.substrate import PeerDown, PeerId, PeerUp, StreamFailed
 from tertulia.node.substrate.peer_ids import library_id
@@ -42,23 +43,23 @@ async def test_go_dials_us_and_leaves(pair):
         assert await host.events.receive() == PeerDown(PeerId(go.peer_id))
 
 
-async def test_we_dial_go_and_leave(our_host, until, tmp_path):
+async def test_we_dial_go_and_leave(our_host, tmp_path):
     async with our_host(listen=False) as host, go_daemon(tmp_path) as go:
         assert await host.dial(go.addresses) == go.peer_id
 
         async def connected() -> bool:
             return list(await go.peers()) == [host.peer_id]
 
-        await until(connected)
+        await eventually(connected)
         await host.disconnect(PeerId(go.peer_id))
 
         async def alone() -> bool:
             return await go.peers() == {}
 
-        await until(alone)
+        await eventually(alone)
 
 
-async def test_go_learns_no_address_of_ours_from_identify(our_host, until, tmp_path):
+async def test_go_learns_no_address_of_ours_from_identify(our_host, tmp_path):
     """All go knows after it identified a host that only dials is where the connection came from."""
     async with our_host() as listening, our_host(listen=False) as dialling, go_daemon(tmp_path) as go:
         await dialling.dial(go.addresses)
@@ -69,7 +70,7 @@ async def test_go_learns_no_address_of_ours_from_identify(our_host, until, tmp_p
             known.update(await go.peers())
             return {listening.peer_id, dialling.peer_id} <= known.keys()
 
-        await until(both)
+        await eventually(both)
         assert known[listening.peer_id] == [listening.addresses[0].partition("/p2p/")[0]]
         assert len(known[dialling.peer_id]) == 1
 
@@ -129,18 +130,18 @@ async def test_a_protocol_that_the_other_side_lacks(pair):
         await go.open(host.peer_id, "/tertulia-test/nobody/1")
 
 
-async def test_go_redials_us_two_hundred_times_without_a_failure(pair, until):
+async def test_go_redials_us_two_hundred_times_without_a_failure(pair):
     host, go = pair
     for _ in range(REDIALS):
         await go.hangup(host.peer_id)
         await go.dial(host.addresses[0])
     assert list(await go.peers()) == [host.peer_id]
     await go.hangup(host.peer_id)
-    await until(lambda: not host.peers)
+    await eventually(lambda: not host.peers)
 
 
 async def test_exception_go_hears_one_message_without_an_author_and_ours_refuse_its_own(
-    our_host, until, accept_all, tmp_path
+    our_host, accept_all, tmp_path
 ):
     """Its daemon cannot be told another message id than author and number, nor to leave them out.
 
@@ -155,7 +156,7 @@ async def test_exception_go_hears_one_message_without_an_author_and_ours_refuse_
         async def met() -> bool:
             return line.neighbours == 1 and await go.subscribers(TOPIC) == [host.peer_id]
 
-        await until(met)
+        await eventually(met)
         for number in range(3):
             assert await line.publish(b"message %d" % number) == 1
         first = await heard.hear("PubsubMessage")
@@ -165,13 +166,13 @@ async def test_exception_go_hears_one_message_without_an_author_and_ours_refuse_
         await go.publish(TOPIC, b"from go")  # delivered to its own subscriber as well, after whatever came before
         own = await heard.hear("PubsubMessage")
         assert own.data == b"from go"
-        await until(lambda: host.counts.get("author refused") == 1)
+        await eventually(lambda: host.counts.get("author refused") == 1)
         with pytest.raises(trio.WouldBlock):
             line.frames.receive_nowait()
         await heard.aclose()
 
 
-async def test_go_that_is_not_admitted_hears_no_subscription(our_host, accept_all, until, tmp_path):
+async def test_go_that_is_not_admitted_hears_no_subscription(our_host, accept_all, tmp_path):
     async with our_host() as host, go_daemon(tmp_path, pubsub=True) as go:
         await host.join(TOPIC, accept_all)
         heard = await go.subscribe(TOPIC)
@@ -185,6 +186,6 @@ async def test_go_that_is_not_admitted_hears_no_subscription(our_host, accept_al
         async def met() -> bool:
             return await go.subscribers(TOPIC) == [host.peer_id]
 
-        await until(met)
+        await eventually(met)
         await stream.aclose()
         await heard.aclose()

@@ -7,6 +7,7 @@ import pytest
 import trio
 from js_peer import js_peer
 from libp2p.pubsub.pb import rpc_pb2
+from waiting import eventually
 
 from tertulia.node.substrate import PeerId
 
@@ -20,17 +21,17 @@ def messages(count: int = COUNT) -> list[bytes]:
 
 
 @pytest.fixture
-def with_js(until):
+def with_js():
     """Join a host of ours and a js peer that are connected: each in the other's mesh."""
 
     async def meet(host, line, js) -> None:
-        await until(lambda: js.peer_id in host.peers)
+        await eventually(lambda: js.peer_id in host.peers)
         host.admit(PeerId(js.peer_id))
 
         async def meshed() -> bool:
             return host.peer_id in await js.do("mesh", topic=TOPIC) and line.neighbours > 0
 
-        await until(meshed)
+        await eventually(meshed)
 
     return meet
 
@@ -121,7 +122,7 @@ async def test_js_repairs_by_ihave_what_it_missed(our_host, accept_all):
         assert await js.do("total", name="gossipsub_rpc_sent_iwant_total") >= 1
 
 
-async def test_js_serves_from_its_cache_by_our_content_ids(our_host, until):
+async def test_js_serves_from_its_cache_by_our_content_ids(our_host):
     """We ask js by the 32-byte id for what it carries; the answer is the message, bare."""
     heard: dict[str, bytearray] = {}
 
@@ -135,15 +136,15 @@ async def test_js_serves_from_its_cache_by_our_content_ids(our_host, until):
         await js.do("publish", topic=TOPIC, data=said.hex())
         assert said not in bytes(heard.get(js.peer_id, b""))
         host.admit(PeerId(js.peer_id))
-        await until(lambda: host.pubsub.outbound)
+        await eventually(lambda: host.pubsub.outbound)
         identity = next(iter(host.pubsub.outbound))
         wanted = rpc_pb2.ControlIWant(messageIDs=[hashlib.blake2b(said, digest_size=32).digest()])
         host.router.enqueue(identity, rpc_pb2.RPC(control=rpc_pb2.ControlMessage(iwant=[wanted])))
         bare = rpc_pb2.RPC(publish=[rpc_pb2.Message(data=said, topicIDs=[TOPIC])]).SerializeToString()
-        await until(lambda: bare in bytes(heard[js.peer_id]))
+        await eventually(lambda: bare in bytes(heard[js.peer_id]))
 
 
-async def test_a_message_signed_by_js_is_refused(our_host, with_js, until, accept_all):
+async def test_a_message_signed_by_js_is_refused(our_host, with_js, accept_all):
     """Exception, listed in docs/neighbours.md: js as it comes signs, and who signs is not heard."""
     async with our_host() as host, js_peer(gossip=True, signed=True) as js:
         line = await host.join(TOPIC, accept_all)
@@ -151,7 +152,7 @@ async def test_a_message_signed_by_js_is_refused(our_host, with_js, until, accep
         await js.do("dial", address=host.addresses[0])
         await with_js(host, line, js)
         assert await js.do("publish", topic=TOPIC, data=os.urandom(1024).hex()) == 1
-        await until(lambda: host.counts.get("author refused") == 1)
+        await eventually(lambda: host.counts.get("author refused") == 1)
         with pytest.raises(trio.WouldBlock):
             line.frames.receive_nowait()
         # and the other way round: a js that demands signatures drops what has none
@@ -160,5 +161,5 @@ async def test_a_message_signed_by_js_is_refused(our_host, with_js, until, accep
         async def refused() -> bool:
             return bool(await js.do("losses"))
 
-        await until(refused)
+        await eventually(refused)
         assert not [event for event in js.events if event["event"] == "message" and event["type"] == "unsigned"]

@@ -12,6 +12,7 @@ import trio
 from carriers import Ear, commons, frame, held, network
 from js_peer import JsRefused, js_peer
 from libp2p.pubsub.pb import rpc_pb2
+from waiting import eventually
 
 from tertulia.node import neighbour as neighbours
 from tertulia.node.substrate import PeerId
@@ -38,9 +39,11 @@ async def until_held(net, ear: Ear, wanted) -> None:
 async def take_part(net, ear: Ear, js) -> None:
     """Frames go both ways between the network and a js peer that has said hello and joined the topic."""
     us = (await js.event("subscriptions", topics=[topic(HERE)]))["peer"]
-    with trio.fail_after(15):
-        while us not in await js.do("mesh", topic=topic(HERE)):  # noqa: ASYNC110 - js has no event for it
-            await trio.sleep(0.02)
+
+    async def in_mesh() -> bool:
+        return us in await js.do("mesh", topic=topic(HERE))
+
+    await eventually(in_mesh)
     raw = [bytes.fromhex(await js.do("frame", sizeClass=size, **KEY)) for size in (1, 2, 3)]
     for one in raw:
         assert await js.do("publish", topic=topic(HERE), data=one.hex()) == 1
@@ -79,9 +82,11 @@ async def test_js_carries_between_two_of_us_that_never_meet(tmp_path):
             network(tmp_path / "a", HERE, peers=tuple(js.addresses)) as (a, ear_a),
             network(tmp_path / "b", HERE, peers=tuple(js.addresses)) as (b, ear_b),
         ):
-            with trio.fail_after(15):
-                while len(await js.do("mesh", topic=topic(HERE))) < 2:  # noqa: ASYNC110 - js has no event for it
-                    await trio.sleep(0.02)
+
+            async def both_in_mesh() -> bool:
+                return len(await js.do("mesh", topic=topic(HERE))) >= 2
+
+            await eventually(both_in_mesh)
             said = {speaker: [frame(HERE) for _ in range(10)] for speaker in (a, b)}
             for speaker, sent in said.items():
                 await speaker.carrier.publish(sent)
@@ -141,9 +146,7 @@ async def test_the_same_bytes_are_heard_once_it_is_admitted(our_host, accept_all
         await js.do("dial", address=host.addresses[0])
         rpc = rpc_pb2.RPC(publish=[rpc_pb2.Message(data=b"patience", topicIDs=["room"])]).SerializeToString()
         await js.do("raw", peer=host.peer_id, protocol="/meshsub/1.1.0", data=(bytes([len(rpc)]) + rpc).hex())
-        with trio.fail_after(10):
-            while b"patience" not in b"".join(heard):  # noqa: ASYNC110 - a tap has no event
-                await trio.sleep(0.01)
+        await eventually(lambda: b"patience" in b"".join(heard))
         with pytest.raises(trio.WouldBlock):
             line.frames.receive_nowait()
         host.admit(PeerId(js.peer_id))

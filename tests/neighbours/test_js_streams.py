@@ -11,6 +11,7 @@ from libp2p.identity.identify.identify import ID as IDENTIFY
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.utils import read_varint_prefixed_bytes
+from waiting import eventually
 
 from tertulia.node.substrate import DialFailed, PeerDown, PeerId, PeerUp, StreamFailed
 from tertulia.node.substrate.peer_ids import library_id
@@ -143,10 +144,10 @@ async def test_a_protocol_that_the_other_side_lacks(pair):
 
 
 @pytest.mark.parametrize("ping", [False, True], ids=["at once", "after a ping"])
-async def test_js_redials_us_two_hundred_times_without_a_failure(our_host, until, ping):
+async def test_js_redials_us_two_hundred_times_without_a_failure(our_host, ping):
     async with our_host() as host, js_peer() as js:
         assert await js.do("redial", address=host.addresses[0], times=REDIALS, ping=ping, seconds=180) == []
-        await until(lambda: not host.peers)
+        await eventually(lambda: not host.peers)
 
 
 async def test_we_redial_js_two_hundred_times_without_a_failure(our_host, echoed):
@@ -183,7 +184,7 @@ async def test_four_js_peers_redial_at_once(our_host):
         assert failures == []
 
 
-async def test_exception_js_refuses_the_sixth_connection_a_second_and_takes_it_later(our_host, until):
+async def test_exception_js_refuses_the_sixth_connection_a_second_and_takes_it_later(our_host):
     """Its threshold is of its own; what matters here is that a refusal leaves no memory with us."""
     async with our_host(listen=False) as host, js_peer(listen=True, crowded=True) as js:
 
@@ -198,7 +199,7 @@ async def test_exception_js_refuses_the_sixth_connection_a_second_and_takes_it_l
         with trio.fail_after(20):
             while await dialled():
                 pass
-        await until(dialled)
+        await eventually(dialled)
 
 
 @pytest.mark.parametrize("kind", ["secp256k1", "RSA"])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import trio
 from carriers import carrier, commons, now_minute
+from waiting import eventually
 
 from tertulia.node.card_keeper import CardKeeper
 from tertulia.protocol import frame as frames
@@ -61,15 +62,11 @@ async def kept(folder, where=HERE, clock=None):
 
 
 async def follows(keeper: CardKeeper, version: int) -> None:
-    with trio.fail_after(20):
-        while not keeper.chain or keeper.chain[-1].card.version != version:  # noqa: ASYNC110 - it has no event for this
-            await trio.sleep(0.01)
+    await eventually(lambda: keeper.chain and keeper.chain[-1].card.version == version)
 
 
 async def refuses(keeper: CardKeeper, reason: RejectReason, count: int = 1) -> None:
-    with trio.fail_after(20):
-        while keeper.refused[reason] < count:  # noqa: ASYNC110 - a counter has no event
-            await trio.sleep(0.01)
+    await eventually(lambda: keeper.refused[reason] >= count)
 
 
 async def test_a_card_is_followed_by_whoever_archives_it_and_stays_through_a_restart(tmp_path) -> None:
@@ -140,9 +137,7 @@ async def test_a_proposal_is_handed_on_only_if_a_steward_made_it(tmp_path) -> No
         await one.keep([carrying(chain_item((signed(1),)))], "somebody")
         await follows(keeper, 1)
         await one.keep([carrying(proposal_item(signed(7, EVE))), carrying(proposal_item(signed(8)))], "somebody")
-        with trio.fail_after(20):
-            while not seen:  # noqa: ASYNC110 - a list has no event
-                await trio.sleep(0.01)
+        await eventually(lambda: seen)
         assert seen == [8]
     async with kept(tmp_path) as (_one, keeper):
         assert [proposal.card.version for proposal in keeper.proposals] == [8]

@@ -14,6 +14,7 @@ import pytest
 import trio
 from citizens import LOOPBACK, PASSPHRASE, Config, admitted, found, init, invited, join, open_citizen, until
 from faulty_links import links
+from waiting import eventually
 
 from tertulia.node.citizen import Citizen
 from tertulia.node.control import connection as connections
@@ -380,9 +381,7 @@ async def test_who_comes_while_the_node_is_ending_is_turned_away_at_once(tmp_pat
             async with citizen.service._changing:  # a disk that takes its time to close the vault
                 async with client(tmp_path):
                     pass
-                with trio.fail_after(5):
-                    while not citizen.service._changing.statistics().tasks_waiting:  # noqa: ASYNC110  (a lock has no event)
-                        await trio.sleep(0.01)
+                await eventually(lambda: citizen.service._changing.statistics().tasks_waiting, 5)
                 late = Client(await trio.open_unix_socket(str(tmp_path / SOCKET)))
                 with suppress(trio.BrokenResourceError):  # the door may be shut before we have spoken
                     await late.send(Hello(CONTROL_VERSION, "late"))

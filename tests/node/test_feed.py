@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 from carriers import Ear, carrier, commons, frame, held, host, now_minute
+from waiting import eventually
 
 from tertulia.node.clock import wall_clock
 from tertulia.node.control import relay_says
@@ -163,9 +164,7 @@ async def test_credit_is_given_as_frames_reach_the_disk(tmp_path) -> None:
             await relay.until(lambda: relay.credit >= 16)
             relay.credit -= 16
             await relay.tell(Batch(CURSOR, (one.raw,)))
-        with trio.fail_after(30):
-            while len(net.carrier.holdings) < len(large):  # noqa: ASYNC110 - the index has no event
-                await trio.sleep(0.05)
+        await eventually(lambda: len(net.carrier.holdings) >= len(large), 30)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +184,7 @@ async def test_a_relay_that_lies_is_left(tmp_path, lie, count) -> None:
     async with relayed(tmp_path / "a", relay) as (net, _ear):
         with trio.fail_after(20):
             await relay.ended.wait()
-            while not net.carrier.counts[count]:  # noqa: ASYNC110 - a counter has no event
-                await trio.sleep(0.02)
+        await eventually(lambda: net.carrier.counts[count])
         assert len(net.carrier.holdings) == 0
 
 

@@ -7,6 +7,7 @@ import os
 import pytest
 import trio
 from carriers import Ear, carrier, commons, frame, held, host, network, now_minute
+from waiting import eventually
 
 from tertulia.node import neighbour as neighbours
 from tertulia.node import sync_questions
@@ -64,9 +65,7 @@ async def test_dialling_goes_on_until_the_other_is_there(tmp_path) -> None:
         addresses = a.addresses
     port = int(addresses[0].split("/")[4])
     async with network(tmp_path / "b", HERE, peers=addresses) as (b, ear_b):
-        with trio.fail_after(20):
-            while not b.carrier.counts["dial failed"]:  # noqa: ASYNC110 - a counter has no event
-                await trio.sleep(0.02)
+        await eventually(lambda: b.carrier.counts["dial failed"])
         async with network(tmp_path / "a", HERE, seed=SEED, listen=f"/ip4/127.0.0.1/tcp/{port}"):
             await reached(b, ear_b, 1)
 
@@ -75,9 +74,7 @@ async def test_another_commons_is_refused_and_nothing_is_told(tmp_path) -> None:
     async with network(tmp_path / "a", HERE, seed=SEED) as (a, _ear):
         await a.carrier.keep([frame(HERE)], "other")
         async with network(tmp_path / "b", OTHER, peers=a.addresses) as (b, _):
-            with trio.fail_after(20):
-                while not b.carrier.counts["hello hello"]:  # noqa: ASYNC110 - a counter has no event
-                    await trio.sleep(0.02)
+            await eventually(lambda: b.carrier.counts["hello hello"])
             assert b.reached == a.reached == 0
             assert await held(b.carrier) == set()
 

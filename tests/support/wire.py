@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import trio
 from carriers import host
+from waiting import eventually
 
 from tertulia.node.substrate import PeerId, StreamFailed
 from tertulia.protocol import sync_messages as messages
@@ -12,9 +12,7 @@ from tertulia.protocol.sync_messages import SYNC_PROTOCOL, Frames, Give
 
 async def connect(answering, asking) -> PeerId:
     peer = await asking.dial(answering.addresses)
-    with trio.fail_after(5):
-        while asking.peer_id not in answering.peers:  # noqa: ASYNC110 - the other end of a connection has no event here
-            await trio.sleep(0.01)
+    await eventually(lambda: asking.peer_id in answering.peers, 5)
     answering.admit(asking.peer_id)
     return peer
 

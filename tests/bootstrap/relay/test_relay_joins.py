@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 from relays import RelayProcess
+from waiting import eventually
 
 from tertulia.node.citizen import open_citizen
 from tertulia.node.config import Config
@@ -28,9 +29,12 @@ async def test_a_ticket_is_all_a_relay_needs(tmp_path) -> None:
             told = await trio.to_thread.run_sync(one.verb, "allow", ticket)
             assert told["name"] == "Madrid"
             await ana.call("say", {"dialogue": talk, "text": WORDS})
-            with trio.fail_after(60):
-                while not (await trio.to_thread.run_sync(one.verb, "status"))["communities"][0]["frames"]:  # noqa: ASYNC110 - another process
-                    await trio.sleep(0.1)
+
+            async def kept() -> int:
+                status = await trio.to_thread.run_sync(one.verb, "status")
+                return int(status["communities"][0]["frames"])
+
+            await eventually(kept, 60)
         assert one.end() == 0
         held = b"".join(path.read_bytes() for path in one.folder.iterdir() if path.is_file())
         assert WORDS.encode() not in held

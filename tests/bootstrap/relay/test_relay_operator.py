@@ -11,6 +11,7 @@ import pytest
 import trio
 from carriers import commons
 from relays import COMMAND, Citizen, RelayProcess, citizen, frame, relay, ticket
+from waiting import eventually
 
 from tertulia.node.clock import wall_clock
 from tertulia.node.substrate import DialFailed, Stream, StreamFailed, peer_id_bytes
@@ -42,9 +43,7 @@ async def enters(where: str) -> bool:
 
 
 async def gone(one: Citizen) -> None:
-    with trio.fail_after(20):
-        while one.host.peers:  # noqa: ASYNC110 - a set of the host's has no event
-            await trio.sleep(0.02)
+    await eventually(lambda: not one.host.peers)
 
 
 async def test_a_ban_puts_out_and_keeps_out_until_it_ends_or_is_lifted(tmp_path) -> None:
@@ -97,9 +96,11 @@ async def test_a_hangup_reads_the_settings_again(tmp_path) -> None:
         config.write_text(config.read_text() + "\n[serve]\nfeed = false\n")
         assert one.process is not None
         one.process.send_signal(signal.SIGHUP)
-        with trio.fail_after(20):
-            while await enters(where):  # noqa: ASYNC110 - another process
-                await trio.sleep(0.05)
+
+        async def shut_out() -> bool:
+            return not await enters(where)
+
+        await eventually(shut_out)
         config.write_text("[serve\n")  # what cannot be read changes nothing, and stops nothing
         one.process.send_signal(signal.SIGHUP)
         assert not await enters(where)

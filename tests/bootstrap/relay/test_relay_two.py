@@ -10,6 +10,7 @@ from dataclasses import replace
 import trio
 from carriers import Ear, commons, frame, held, network
 from relays import RelayProcess, relay, ticket
+from waiting import eventually
 
 from tertulia.node.clock import wall_clock
 from tertulia.node.network import Network
@@ -38,10 +39,10 @@ def relayed(*addresses: str) -> Relayed:
 
 
 async def all_hold(citizens: list[tuple[Network, Ear]], frames: set[bytes], seconds: float = 60) -> None:
-    with trio.fail_after(seconds):
-        for net, _ in citizens:
-            while not frames <= await held(net.carrier):  # noqa: ASYNC110 - a disk has no event
-                await trio.sleep(0.05)
+    async def whole() -> bool:
+        return all([frames <= await held(net.carrier) for net, _ in citizens])
+
+    await eventually(whole, seconds)
 
 
 async def test_a_relay_is_killed_under_load_and_everyone_has_everything(tmp_path) -> None:
@@ -73,9 +74,7 @@ async def test_a_relay_is_killed_under_load_and_everyone_has_everything(tmp_path
             # It comes back, by itself in step with the other one: what was said meanwhile reaches it.
             first.start()
             await first.answers()
-            with trio.fail_after(60):
-                while first.verb("status")["communities"][0]["frames"] < len(said):  # noqa: ASYNC110 - another process
-                    await trio.sleep(0.2)
+            await eventually(lambda: first.verb("status")["communities"][0]["frames"] >= len(said), 60)
 
 
 async def test_relays_gossip_what_is_put_at_either(tmp_path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 from libp2p.pubsub.pb import rpc_pb2
+from waiting import eventually
 
 from tertulia.node.substrate import Gossip, Host, HostConfig, Verdict, open_host
 
@@ -40,24 +41,12 @@ def opened(seed):
 
 
 @pytest.fixture
-def until():
-    """Wait for a condition that no event announces; fails at the deadline."""
-
-    async def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
-        with trio.fail_after(seconds):
-            while not condition():  # noqa: ASYNC110  conditions of the library, which sets no event for them
-                await trio.sleep(0.01)
-
-    return wait
-
-
-@pytest.fixture
-def meet(until):
+def meet():
     """Connect hosts `a` and `b`, admit each at the other, and wait until both know they share `topic`."""
 
     async def introduce(a: Host, b: Host) -> None:
         await a.dial(b.addresses)
-        await until(lambda: a.peer_id in b.peers)
+        await eventually(lambda: a.peer_id in b.peers)
         a.admit(b.peer_id)
         b.admit(a.peer_id)
 
@@ -70,14 +59,14 @@ def accept_all():
 
 
 @pytest.fixture
-def joined(until):
+def joined():
     """Join all `hosts` to a topic; wait until each knows as many neighbours as it has admitted peers."""
 
     async def join(hosts: Iterable[Host], topic: str = "room", validate=None) -> list[Gossip]:
         hosts = list(hosts)
         lines = [await host.join(topic, validate or (lambda data, came_from: Verdict.ACCEPT)) for host in hosts]
         for host, line in zip(hosts, lines, strict=True):
-            await until(lambda host=host, line=line: line.neighbours == len(host.peers))
+            await eventually(lambda host=host, line=line: line.neighbours == len(host.peers))
         return lines
 
     return join

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import trio
+from waiting import eventually
 
 from tertulia.node.substrate import (
     DialFailed,
@@ -26,14 +27,14 @@ async def echo(stream):
 
 
 @pytest.mark.parametrize("size", [0, 1000, 300_000])
-async def test_streams_carry_messages_whichever_side_dialled(opened, until, size):
+async def test_streams_carry_messages_whichever_side_dialled(opened, size):
     message = bytes(i % 251 for i in range(size))
     async with opened(listening=2) as (a, b):
         for host in (a, b):
             host.serve(ECHO, echo, before_hello=True)
         assert await a.dial(b.addresses) == b.peer_id
         for host, other in ((a, b), (b, a)):
-            await until(lambda host=host, other=other: other.peer_id in host.peers)
+            await eventually(lambda host=host, other=other: other.peer_id in host.peers)
             stream = await host.open(other.peer_id, ECHO)
             for _ in range(3):
                 await stream.send(message)

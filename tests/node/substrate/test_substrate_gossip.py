@@ -11,6 +11,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.network.stream.exceptions import StreamReset
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.utils import encode_varint_prefixed
+from waiting import eventually
 
 from tertulia.node.substrate import HostConfig, SubstrateError, Verdict
 from tertulia.node.substrate.peer_ids import library_id
@@ -102,7 +103,7 @@ async def test_a_frame_published_before_the_peer_came_is_offered_to_it(opened, m
         assert await take(line_b, 1) == {b"anybody?"}
 
 
-async def test_what_the_mesh_missed_is_repaired_by_ihave_and_iwant(opened, seed, wire, meet, joined, until):
+async def test_what_the_mesh_missed_is_repaired_by_ihave_and_iwant(opened, seed, wire, meet, joined):
     taps = [wire(), wire()]
     async with opened(*(HostConfig(seed(), LOOPBACK, tap=tap) for tap in taps)) as (a, b):
         await meet(a, b)
@@ -120,7 +121,7 @@ async def test_what_the_mesh_missed_is_repaired_by_ihave_and_iwant(opened, seed,
         assert offered == asked == {hashlib.blake2b(frame, digest_size=32).digest() for frame in frames}
 
 
-async def test_one_message_is_served_to_one_peer_three_times_at_most(opened, meet, joined, until):
+async def test_one_message_is_served_to_one_peer_three_times_at_most(opened, meet, joined):
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         line_a, line_b = await joined((a, b))
@@ -131,14 +132,14 @@ async def test_one_message_is_served_to_one_peer_three_times_at_most(opened, mee
         duplicates = b.counts["duplicate"]
         for _ in range(8):
             await say(stream, control=rpc_pb2.ControlMessage(iwant=[rpc_pb2.ControlIWant(messageIDs=[mid] * 5)]))
-        await until(lambda: b.counts["duplicate"] - duplicates == 3)
+        await eventually(lambda: b.counts["duplicate"] - duplicates == 3)
         await line_a.publish(b"and then")
         await take(line_b, 1)
         assert b.counts["duplicate"] - duplicates == 3
 
 
 @pytest.mark.parametrize("named", ["from_id", "seqno", "signature", "key", "two topics", "no topic", "other topic"])
-async def test_a_message_that_names_an_author_is_refused(opened, meet, joined, until, named):
+async def test_a_message_that_names_an_author_is_refused(opened, meet, joined, named):
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         _, line = await joined((a, b))
@@ -201,13 +202,13 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("bad", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_a_malformed_rpc_ends_its_stream_and_nothing_else(opened, meet, joined, until, bad):
+async def test_a_malformed_rpc_ends_its_stream_and_nothing_else(opened, meet, joined, bad):
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         line_a, line_b = await joined((a, b))
         stream = await hostile_stream(a, b)
         await stream.write(bad)
-        await until(lambda: any(kind.startswith("handler") for kind in b.counts))
+        await eventually(lambda: any(kind.startswith("handler") for kind in b.counts))
         a.pubsub.connection_changed(library_id(b.peer_id), None)
         await line_b.publish(b"still speaking")
         assert await take(line_a, 1) == {b"still speaking"}
@@ -230,7 +231,7 @@ async def test_three_hundred_malformed_rpcs_later_the_host_is_as_before(opened, 
         assert await take(line, 1) == {b"here"}
 
 
-async def test_a_validator_that_raises_is_counted_and_ends_nothing(opened, meet, joined, until, stock):
+async def test_a_validator_that_raises_is_counted_and_ends_nothing(opened, meet, joined, stock):
     def judge(data, came_from):
         if data == b"poison":
             raise RuntimeError("broken")
@@ -240,13 +241,13 @@ async def test_a_validator_that_raises_is_counted_and_ends_nothing(opened, meet,
         await meet(a, b)
         line_a, line_b = await joined((a, b), validate=judge)
         await line_a.publish(b"poison")
-        await until(lambda: b.counts["validator RuntimeError"])
+        await eventually(lambda: b.counts["validator RuntimeError"])
         await line_a.publish(b"fine")
         assert await take(line_b, 1) == {b"fine"}
     assert await stock("raising_validator") == {"host_died": True}
 
 
-async def test_verdicts(opened, meet, joined, until):
+async def test_verdicts(opened, meet, joined):
     """Only what is accepted is delivered and forwarded; the ignored may be judged again, the rejected may not."""
     asked = []
 
@@ -260,7 +261,7 @@ async def test_verdicts(opened, meet, joined, until):
         line_a = await a.join("room", judge)
         line_b = await b.join("room", judge)
         line_c = await c.join("room", lambda data, came_from: Verdict.ACCEPT)
-        await until(lambda: line_b.neighbours == 2 and line_a.neighbours == line_c.neighbours == 1)
+        await eventually(lambda: line_b.neighbours == 2 and line_a.neighbours == line_c.neighbours == 1)
         stream = await hostile_stream(a, b)
         for _ in range(2):
             await say(stream, message(b"ignore"), message(b"reject"), message(b"accept"))
@@ -285,25 +286,25 @@ async def test_our_own_frames_do_not_come_back(opened, meet, joined):
         assert await take(lines[0], 1) == {b"yours"}
 
 
-async def test_publishing_again_is_sending_again(opened, meet, joined, until):
+async def test_publishing_again_is_sending_again(opened, meet, joined):
     """An outbox repeats what nobody confirmed; a neighbour that has it counts a duplicate."""
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         line_a, line_b = await joined((a, b))
         for _ in range(3):
             assert await line_a.publish(b"again") == 1
-        await until(lambda: b.counts["duplicate"] == 2)
+        await eventually(lambda: b.counts["duplicate"] == 2)
         assert await take(line_b, 1) == {b"again"}
 
 
-async def test_a_reader_that_is_too_slow_loses_frames_and_they_are_counted(opened, meet, joined, until, monkeypatch):
+async def test_a_reader_that_is_too_slow_loses_frames_and_they_are_counted(opened, meet, joined, monkeypatch):
     monkeypatch.setattr("tertulia.node.substrate.gossip.LIMIT_WAITING_FRAMES", 10)
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         line_a, line_b = await joined((a, b))
         for number in range(25):
             await line_a.publish(b"%d" % number)
-        await until(lambda: line_b.dropped == 15)
+        await eventually(lambda: line_b.dropped == 15)
         assert len(await take(line_b, 10)) == 10
 
 
@@ -314,25 +315,25 @@ async def test_a_topic_is_joined_once(opened, accept_all):
             await host.join("room", accept_all)
 
 
-async def test_topics_do_not_mix(opened, meet, accept_all, until):
+async def test_topics_do_not_mix(opened, meet, accept_all):
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         here_a, there_a = await a.join("here", accept_all), await a.join("there", accept_all)
         here_b, there_b = await b.join("here", accept_all), await b.join("there", accept_all)
-        await until(lambda: here_a.neighbours and there_a.neighbours)
+        await eventually(lambda: here_a.neighbours and there_a.neighbours)
         await here_a.publish(b"same")
         await there_a.publish(b"other")
         assert await take(here_b, 1) == {b"same"}
         assert await take(there_b, 1) == {b"other"}
 
 
-async def test_a_prune_for_a_thousand_years_is_bounded(opened, meet, joined, until):
+async def test_a_prune_for_a_thousand_years_is_bounded(opened, meet, joined):
     async with opened(listening=2) as (a, b):
         await meet(a, b)
         await joined((a, b))
-        await until(lambda: library_id(a.peer_id) in b.router.mesh["room"])
+        await eventually(lambda: library_id(a.peer_id) in b.router.mesh["room"])
         stream = await hostile_stream(a, b)
         control = rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID="room", backoff=2**63)])
         await say(stream, control=control)
-        await until(lambda: library_id(a.peer_id) in b.router._quiet_until.get("room", {}))
+        await eventually(lambda: library_id(a.peer_id) in b.router._quiet_until.get("room", {}))
         assert b.router._quiet_until["room"][library_id(a.peer_id)] <= trio.current_time() + 601

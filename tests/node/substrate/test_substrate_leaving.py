@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from waiting import eventually
 
 from tertulia.node.substrate import HostConfig, SubstrateError, open_host
 from tertulia.node.substrate.memory import MemoryNet
@@ -28,20 +29,20 @@ async def heard(line):
         return (await line.frames.receive())[1]
 
 
-async def test_who_leaves_hears_and_passes_on_nothing_and_may_return(three, joined, until, accept_all, autojump_clock):
+async def test_who_leaves_hears_and_passes_on_nothing_and_may_return(three, joined, accept_all, autojump_clock):
     a, b, c = three
     line_a, line_b, line_c = await joined(three)
     await line_a.publish(b"one")
     assert await heard(line_b) == await heard(line_c) == b"one"
 
     await line_a.publish(b"before")
-    await until(lambda: line_b.frames.statistics().current_buffer_used)
+    await eventually(lambda: line_b.frames.statistics().current_buffer_used)
     await line_b.leave()
     assert await heard(line_b) == b"before"  # what had come can be read
     with pytest.raises(trio.EndOfChannel):
         await line_b.frames.receive()
     assert await heard(line_c) == b"before"
-    await until(lambda: line_a.neighbours == line_c.neighbours == 0)
+    await eventually(lambda: line_a.neighbours == line_c.neighbours == 0)
     assert await line_a.publish(b"two") == 0
     await trio.sleep(5)
     with pytest.raises(trio.WouldBlock):
@@ -53,30 +54,30 @@ async def test_who_leaves_hears_and_passes_on_nothing_and_may_return(three, join
     assert not b.router.mcache.msgs
 
     again = await b.join("room", accept_all)
-    await until(lambda: again.neighbours == 2)
+    await eventually(lambda: again.neighbours == 2)
     await line_c.publish(b"four")
     assert await heard(again) == b"four"
     assert await heard(line_a) == b"four"
     assert a.peers == c.peers == {b.peer_id}
 
 
-async def test_topics_are_left_one_by_one(three, accept_all, until, autojump_clock):
+async def test_topics_are_left_one_by_one(three, accept_all, autojump_clock):
     a, b, _ = three
     rooms = {name: (await a.join(name, accept_all), await b.join(name, accept_all)) for name in ("one", "two")}
-    await until(lambda: all(line.neighbours for pair in rooms.values() for line in pair))
+    await eventually(lambda: all(line.neighbours for pair in rooms.values() for line in pair))
     await rooms["one"][1].leave()
-    await until(lambda: rooms["one"][0].neighbours == 0)
+    await eventually(lambda: rooms["one"][0].neighbours == 0)
     assert rooms["two"][0].neighbours == 1
     await rooms["two"][0].publish(b"still here")
     assert await heard(rooms["two"][1]) == b"still here"
     assert list(b.router.mesh) == ["two"]
 
 
-async def test_after_leaving_a_graft_is_answered_with_a_prune_and_a_frame_is_left(three, joined, until, autojump_clock):
+async def test_after_leaving_a_graft_is_answered_with_a_prune_and_a_frame_is_left(three, joined, autojump_clock):
     a, b, _ = three
     line_a, line_b, _ = await joined(three)
     await line_b.leave()
     a.pubsub.peer_topics.setdefault("room", set()).add(b.swarm.self_id)  # a neighbour that does not listen
     await line_a.publish(b"anyway")
-    await until(lambda: b.counts["other topic"] == 1)
+    await eventually(lambda: b.counts["other topic"] == 1)
     assert b.counts["accept"] == 0

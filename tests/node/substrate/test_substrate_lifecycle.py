@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from libp2p.custom_types import TProtocol
 from libp2p.identity.identify.pb.identify_pb2 import Identify
+from waiting import eventually
 
 from tertulia.node.substrate import DialFailed, HostConfig, SubstrateError, open_host, peer_id_of
 from tertulia.node.substrate.peer_ids import library_id
@@ -24,7 +25,7 @@ async def one(line):
         return (await line.frames.receive())[1]
 
 
-async def test_the_same_key_rejoins_four_times(opened, seed, meet, accept_all, until):
+async def test_the_same_key_rejoins_four_times(opened, seed, meet, accept_all):
     key = seed()
     async with opened(listening=1) as (stays,):
         line = await stays.join("room", accept_all)
@@ -33,20 +34,20 @@ async def test_the_same_key_rejoins_four_times(opened, seed, meet, accept_all, u
                 assert comes.peer_id == peer_id_of(key)
                 mine = await comes.join("room", accept_all)
                 await comes.dial(stays.addresses)
-                await until(lambda: peer_id_of(key) in stays.peers)
+                await eventually(lambda: peer_id_of(key) in stays.peers)
                 stays.admit(comes.peer_id)
                 comes.admit(stays.peer_id)
-                await until(lambda line=line, mine=mine: line.neighbours == mine.neighbours == 1)
+                await eventually(lambda line=line, mine=mine: line.neighbours == mine.neighbours == 1)
                 await mine.publish(b"back %d" % number)
                 assert await one(line) == b"back %d" % number
                 await line.publish(b"welcome %d" % number)
                 heard = b""
                 while heard != b"welcome %d" % number:  # what was said in the last seconds is offered to who comes back
                     heard = await one(mine)
-            await until(lambda: not stays.peers)
+            await eventually(lambda: not stays.peers)
 
 
-async def test_a_restart_that_the_other_side_has_not_noticed(opened, seed, accept_all, until):
+async def test_a_restart_that_the_other_side_has_not_noticed(opened, seed, accept_all):
     """The old connection still stands there when the new one comes: the newest carries what follows."""
     key = seed()
     async with opened(listening=1) as (stays,):
@@ -54,14 +55,14 @@ async def test_a_restart_that_the_other_side_has_not_noticed(opened, seed, accep
         (silent,) = [await trio.open_tcp_stream("127.0.0.1", int(stays.addresses[0].split("/")[4]))]
         async with open_host(HostConfig(key)) as first:
             await first.dial(stays.addresses)
-            await until(lambda: stays.peers)
+            await eventually(lambda: stays.peers)
             async with open_host(HostConfig(key)) as second:
                 await second.dial(stays.addresses)
-                await until(lambda: len(stays.swarm.get_connections()) == 2)
+                await eventually(lambda: len(stays.swarm.get_connections()) == 2)
                 mine = await second.join("room", accept_all)
                 stays.admit(second.peer_id)
                 second.admit(stays.peer_id)
-                await until(lambda: line.neighbours == mine.neighbours == 1)
+                await eventually(lambda: line.neighbours == mine.neighbours == 1)
                 await line.publish(b"to the newest")
                 assert await one(mine) == b"to the newest"
         await silent.aclose()
@@ -117,7 +118,7 @@ async def test_events_end_with_the_host(opened):
         assert [event async for event in events] == []
 
 
-async def test_three_hundred_lifetime_connections_through_twenty_slots(seed, stock, until):
+async def test_three_hundred_lifetime_connections_through_twenty_slots(seed, stock):
     """Each comes and goes; a slot lives as long as its connection."""
     async with open_host(HostConfig(seed(), LOOPBACK, inbound_limit=20)) as host:
         port = int(host.addresses[0].split("/")[4])
@@ -136,34 +137,34 @@ async def test_three_hundred_lifetime_connections_through_twenty_slots(seed, sto
             await stream.send_all(b"\x13/multistream/1.0.0\ngarbage")
             await stream.aclose()
         async with open_host(HostConfig(seed())) as late:
-            await until(lambda: not host.swarm.inbound.standing)
+            await eventually(lambda: not host.swarm.inbound.standing)
             assert await late.dial(host.addresses) == host.peer_id
         assert host.swarm.inbound.refused == 0
     assert await stock("inbound_slots") == {"tried": 5, "accepted": 2}
 
 
-async def test_a_stranger_gives_way_to_a_newcomer_and_a_member_to_nobody(opened, seed, until):
+async def test_a_stranger_gives_way_to_a_newcomer_and_a_member_to_nobody(opened, seed):
     host_of_four = HostConfig(seed(), LOOPBACK, inbound_limit=4)  # two strangers of one address
     visitors = [HostConfig(seed()) for _ in range(6)]
     async with opened(host_of_four, *visitors) as (host, member, first, second, third, *late):
         for visitor in (member, first):
             await visitor.dial(host.addresses)
-        await until(lambda: member.peer_id in host.peers)
+        await eventually(lambda: member.peer_id in host.peers)
         host.admit(member.peer_id)
         for visitor in (second, third):
             await visitor.dial(host.addresses)
-        await until(lambda: not first.peers)
+        await eventually(lambda: not first.peers)
         assert host.peers == {member.peer_id, second.peer_id, third.peer_id}
         assert host.swarm.inbound.evicted == 1
         for visitor in (second, third):
             host.admit(visitor.peer_id)
         await late[0].dial(host.addresses)
-        await until(lambda: late[0].peer_id in host.peers)
+        await eventually(lambda: late[0].peer_id in host.peers)
         host.admit(late[0].peer_id)
         with pytest.raises(DialFailed):  # all are members now
             await late[1].dial(host.addresses)
         await member.disconnect(host.peer_id)
-        await until(lambda: host.swarm.inbound.standing < 4)
+        await eventually(lambda: host.swarm.inbound.standing < 4)
         assert await late[1].dial(host.addresses) == host.peer_id
 
 
@@ -218,7 +219,7 @@ GARBAGE = [
 ]
 
 
-async def test_garbage_connections_change_nothing(opened, until):
+async def test_garbage_connections_change_nothing(opened):
     async with opened(listening=2) as (a, b):
         port = int(b.addresses[0].split("/")[4])
         for garbage in GARBAGE * 5:
@@ -228,7 +229,7 @@ async def test_garbage_connections_change_nothing(opened, until):
                 await stream.aclose()
             except trio.BrokenResourceError:
                 await stream.aclose()
-        await until(lambda: not b.swarm.inbound.standing, 15)
+        await eventually(lambda: not b.swarm.inbound.standing, 15)
         assert await a.dial(b.addresses) == b.peer_id
 
 

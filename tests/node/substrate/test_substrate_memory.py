@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 from trio._core import _run as trio_run
+from waiting import eventually
 
 from tertulia.node.substrate import DialFailed, HostConfig, ListenFailed, StreamFailed, open_host
 from tertulia.node.substrate.memory import LIMIT_IN_FLIGHT_BYTES, MemoryNet, MemoryStream
@@ -43,12 +44,12 @@ async def test_hosts_meet_and_gossip_in_memory(on_net, meet, joined, autojump_cl
             }
 
 
-async def test_a_host_that_only_dials_has_an_address_of_its_own(on_net, seed, until, autojump_clock):
+async def test_a_host_that_only_dials_has_an_address_of_its_own(on_net, seed, autojump_clock):
     net = MemoryNet()
     async with on_net(net, 1) as (a,), open_host(HostConfig(seed(), network=net)) as b:
         assert b.addresses == ()
         await b.dial(a.addresses)
-        await until(lambda: b.peer_id in a.peers)
+        await eventually(lambda: b.peer_id in a.peers)
 
 
 async def test_a_port_is_taken_once_and_given_back(seed, autojump_clock):
@@ -61,7 +62,7 @@ async def test_a_port_is_taken_once_and_given_back(seed, autojump_clock):
         pass
 
 
-async def test_large_messages_pass_a_small_window(on_net, until, autojump_clock):
+async def test_large_messages_pass_a_small_window(on_net, autojump_clock):
     async with on_net(MemoryNet(delay=(0.02, 0.02)), 2) as (a, b):
 
         async def echo(stream):
@@ -94,13 +95,13 @@ async def test_what_is_parted_stalls_cannot_be_dialled_and_goes_on_after_healing
         assert await c.dial(a.addresses) == a.peer_id
 
 
-async def test_a_gap_longer_than_the_patience_of_a_ping_ends_the_link(on_net, until, autojump_clock):
+async def test_a_gap_longer_than_the_patience_of_a_ping_ends_the_link(on_net, autojump_clock):
     net = MemoryNet()
     async with on_net(net, 2) as (a, b):
         await a.dial(b.addresses)
-        await until(lambda: a.peer_id in b.peers)
+        await eventually(lambda: a.peer_id in b.peers)
         net.part({"10.0.0.1"}, {"10.0.0.2"})
-        await until(lambda: not a.peers and not b.peers, seconds=60)
+        await eventually(lambda: not a.peers and not b.peers, seconds=60)
         net.heal()
         await a.dial(b.addresses)
 
@@ -117,13 +118,13 @@ async def test_bytes_under_way_are_bounded_and_arrive_after_a_close(autojump_clo
     assert await far.receive() == b""
 
 
-async def test_a_stream_to_a_host_that_ended_fails(on_net, seed, until, autojump_clock):
+async def test_a_stream_to_a_host_that_ended_fails(on_net, seed, autojump_clock):
     net = MemoryNet()
     async with on_net(net, 1) as (a,):
         async with open_host(HostConfig(seed(), at(9), network=net)) as b:
             await a.dial(b.addresses)
             peer = b.peer_id
-        await until(lambda: not a.peers)
+        await eventually(lambda: not a.peers)
         with pytest.raises(StreamFailed):
             await a.open(peer, "/echo/1")
         with pytest.raises(DialFailed):

@@ -10,6 +10,7 @@ from libp2p.host.exceptions import StreamFailure
 from libp2p.network.stream.exceptions import StreamReset
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
 from libp2p.utils import encode_varint_prefixed
+from waiting import eventually
 
 from tertulia.node.substrate import DialFailed, HostConfig, RelayLimits, StreamFailed, open_host
 from tertulia.node.substrate.memory import MemoryNet
@@ -51,11 +52,11 @@ def relayed(seed, meet):
     return open_three
 
 
-async def test_a_peer_behind_a_relay_is_dialled_spoken_to_and_gossiped_with(relayed, until, accept_all, autojump_clock):
+async def test_a_peer_behind_a_relay_is_dialled_spoken_to_and_gossiped_with(relayed, accept_all, autojump_clock):
     async with relayed() as (_, relay, behind, caller, _):
         line_b, line_c = await behind.join("room", accept_all), await caller.join("room", accept_all)
         assert await caller.dial(through(relay, behind)) == behind.peer_id
-        await until(lambda: caller.peer_id in behind.peers)
+        await eventually(lambda: caller.peer_id in behind.peers)
         stream = await caller.open(behind.peer_id, "/echo/1")
         data = os.urandom(300_000)  # the library's relay cuts at 131,072
         async with trio.open_nursery() as nursery:
@@ -63,14 +64,14 @@ async def test_a_peer_behind_a_relay_is_dialled_spoken_to_and_gossiped_with(rela
             assert await stream.receive(2**20) == data
         caller.admit(behind.peer_id)
         behind.admit(caller.peer_id)
-        await until(lambda: line_b.neighbours == line_c.neighbours == 1)
+        await eventually(lambda: line_b.neighbours == line_c.neighbours == 1)
         await line_c.publish(b"through")
         assert (await line_b.frames.receive())[1] == b"through"
         await trio.sleep(3600)  # a place and a circuit last as long as they are wanted
         await line_b.publish(b"an hour later")
         assert (await line_c.frames.receive())[1] == b"an hour later"
         await caller.disconnect(behind.peer_id)
-        await until(lambda: caller.peer_id not in behind.peers and not relay.counts["relay circuits standing"])
+        await eventually(lambda: caller.peer_id not in behind.peers and not relay.counts["relay circuits standing"])
 
 
 async def test_what_the_relay_carries_it_cannot_read(seed, meet, wire, autojump_clock):
@@ -94,7 +95,7 @@ async def test_what_the_relay_carries_it_cannot_read(seed, meet, wire, autojump_
         assert b"/echo/1" not in tap.everything
 
 
-async def test_a_place_is_renewed_until_it_is_given_up(relayed, until, autojump_clock):
+async def test_a_place_is_renewed_until_it_is_given_up(relayed, autojump_clock):
     async with relayed(RelayLimits(reservation_seconds=60)) as (_, relay, behind, caller, place):
         await trio.sleep(1000)
         assert not place.lost.is_set()
@@ -138,7 +139,7 @@ async def test_limits_of_a_relay_hold(relayed, seed, meet, autojump_clock):
         await third.dial(through(relay, behind))
 
 
-async def test_a_relay_that_ends_is_noticed_at_both_ends(seed, meet, until, autojump_clock):
+async def test_a_relay_that_ends_is_noticed_at_both_ends(seed, meet, autojump_clock):
     net = MemoryNet(delay=(0.01, 0.01))
     async with (
         open_host(HostConfig(seed(), network=net)) as behind,
@@ -150,22 +151,22 @@ async def test_a_relay_that_ends_is_noticed_at_both_ends(seed, meet, until, auto
                 await meet(member, relay)
             place = await behind.reserve(relay.peer_id)
             await caller.dial(through(relay, behind))
-            await until(lambda: caller.peer_id in behind.peers)
+            await eventually(lambda: caller.peer_id in behind.peers)
         ended = trio.current_time()
         with trio.fail_after(NOTICED_SECONDS):
             await place.lost.wait()
-            await until(lambda: not behind.peers and not caller.peers, NOTICED_SECONDS)
+            await eventually(lambda: not behind.peers and not caller.peers, NOTICED_SECONDS)
         assert trio.current_time() - ended <= NOTICED_SECONDS
 
 
-async def test_an_end_that_vanishes_without_a_word_is_noticed(relayed, until, autojump_clock):
+async def test_an_end_that_vanishes_without_a_word_is_noticed(relayed, autojump_clock):
     """No FIN, no RST: its link to the relay stalls, and the relay still believes in it."""
     async with relayed() as (net, relay, behind, caller, _):
         await caller.dial(through(relay, behind))
-        await until(lambda: caller.peer_id in behind.peers)
+        await eventually(lambda: caller.peer_id in behind.peers)
         net.part({"10.0.0.2"})
         began = trio.current_time()
-        await until(lambda: behind.peer_id not in caller.peers, 60)
+        await eventually(lambda: behind.peer_id not in caller.peers, 60)
         assert trio.current_time() - began <= NOTICED_SECONDS
         assert behind.peer_id in relay.peers
 

@@ -6,6 +6,7 @@ import pytest
 import trio
 from libp2p.peer.id import ID
 from libp2p.relay.circuit_v2.pb import circuit_pb2 as pb
+from waiting import eventually
 
 from tertulia.node.substrate import (
     CircuitCut,
@@ -90,7 +91,7 @@ async def fill(host, peer, size):
         return
 
 
-async def test_a_circuit_is_cut_at_its_bytes_with_the_reason_at_both_ends(ends, until, autojump_clock):
+async def test_a_circuit_is_cut_at_its_bytes_with_the_reason_at_both_ends(ends, autojump_clock):
     limits = RelayLimits(circuit_bytes=256 * KIB, circuit_seconds=3600)
     async with ends(limits) as (relay, behind, caller):
         await call(relay, caller, behind)
@@ -105,7 +106,7 @@ async def test_a_circuit_is_cut_at_its_bytes_with_the_reason_at_both_ends(ends, 
         assert caller.counts["circuit cut bytes"] == behind.counts["circuit cut bytes"] == 1
         assert relay.counts["relay circuit cut bytes"] == 1
         assert 256 * KIB <= relay.counts["relay bytes"] <= 2 * 256 * KIB + 128 * KIB
-        await until(lambda: not relay.counts["relay circuits standing"])
+        await eventually(lambda: not relay.counts["relay circuits standing"])
 
 
 async def test_a_circuit_below_its_limits_carries_and_ends_without_a_reason(ends, autojump_clock):
@@ -128,7 +129,7 @@ async def test_a_circuit_is_cut_at_its_time_with_the_reason_at_both_ends(ends, a
         await call(relay, caller, behind)  # and it may call again
 
 
-async def test_circuits_are_no_free_bandwidth(ends, until, autojump_clock):
+async def test_circuits_are_no_free_bandwidth(ends, autojump_clock):
     """Calling again and again: the caller's address has an allowance, and what is left of it is told."""
     limits = RelayLimits(circuit_bytes=256 * KIB, address_bytes=2 * 256 * KIB + 64 * KIB, allowance_seconds=3600)
     async with ends(limits) as (relay, behind, caller):
@@ -140,7 +141,7 @@ async def test_circuits_are_no_free_bandwidth(ends, until, autojump_clock):
                 carried.append(caller.circuit_to(behind.peer_id).limit.bytes)
                 await fill(caller, behind.peer_id, 1024 * KIB)
                 await told(caller, PeerDown, behind.peer_id)
-                await until(lambda: not relay.counts["relay circuits standing"])
+                await eventually(lambda: not relay.counts["relay circuits standing"])
 
         with pytest.raises(DialFailed) as refused:
             await call_until_refused()
@@ -153,7 +154,7 @@ async def test_circuits_are_no_free_bandwidth(ends, until, autojump_clock):
         await call(relay, caller, behind)
 
 
-async def test_places_cannot_be_hoarded_from_one_address(net, ends, seed, meet, until, autojump_clock):
+async def test_places_cannot_be_hoarded_from_one_address(net, ends, seed, meet, autojump_clock):
     async with ends(RelayLimits(reservations=8, reservations_per_address=2)) as (relay, behind, _):
         refusals = []
         async with AsyncExitStack() as stack:
@@ -174,7 +175,7 @@ async def test_places_cannot_be_hoarded_from_one_address(net, ends, seed, meet, 
             honest = await member("/ip4/10.0.0.7/tcp/1")
             await honest.reserve(relay.peer_id)
             assert relay.counts["relay places standing"] == 4
-        await until(lambda: relay.counts["relay places standing"] == 1)  # they left, and their places with them
+        await eventually(lambda: relay.counts["relay places standing"] == 1)  # they left, and their places with them
         assert behind.peer_id in relay.peers
 
 
@@ -206,7 +207,7 @@ async def test_what_a_relay_refuses_has_its_reason(ends, seed, net, autojump_clo
             assert denied.value.refusal is RelayRefusal.NOT_ALLOWED
 
 
-async def test_nobody_reserves_or_calls_through_a_circuit(ends, until, autojump_clock):
+async def test_nobody_reserves_or_calls_through_a_circuit(ends, autojump_clock):
     """Or one relay's members would be another's, without an address to charge."""
     async with ends(RelayLimits()) as (relay, behind, caller):
         behind.serve_relay(RelayLimits())

@@ -4,6 +4,7 @@ import pytest
 import trio
 import trio.testing
 from libp2p.stream_muxer.yamux.yamux import DEFAULT_WINDOW_SIZE
+from waiting import eventually
 
 from tertulia.node.substrate import HostConfig, MessageTooLong, StreamFailed, open_host
 from tertulia.node.substrate.channel import LIMIT_BACKLOG_BYTES
@@ -73,12 +74,12 @@ async def test_a_handler_that_raises_ends_its_stream_and_nothing_else(pair, stoc
     assert await stock("malformed_rpc") == {"host_died": True}
 
 
-async def test_a_stream_reset_under_a_handler_ends_that_handler_only(pair, until):
+async def test_a_stream_reset_under_a_handler_ends_that_handler_only(pair):
     a, b = pair
     b.serve(WORK, lambda stream: stream.receive(100), before_hello=True)
     stream = await a.open(b.peer_id, WORK)
     await stream.reset()
-    await until(lambda: b.counts["handler StreamFailed"])
+    await eventually(lambda: b.counts["handler StreamFailed"])
     assert await works(a, b)
 
 
@@ -121,7 +122,7 @@ async def test_a_peer_that_says_nothing_is_given_up_at_the_deadline(pair):
         await stream.receive(10, seconds=0.05)
 
 
-async def test_at_most_limit_streams_of_one_peer_at_once(pair, until):
+async def test_at_most_limit_streams_of_one_peer_at_once(pair):
     a, b = pair
     serving = 0
 
@@ -169,12 +170,12 @@ async def test_a_stream_that_comes_just_before_the_admission_is_served(pair):
         assert await stream.receive(10) == b"early"
 
 
-async def test_admission_ends_with_the_connection(pair, until):
+async def test_admission_ends_with_the_connection(pair):
     a, b = pair
     b.serve(WORK, answer)
     b.admit(a.peer_id)
     await a.disconnect(b.peer_id)
-    await until(lambda: a.peer_id not in b.peers)
+    await eventually(lambda: a.peer_id not in b.peers)
     await a.dial(b.addresses)
     stream = await a.open(b.peer_id, WORK)
     await stream.send(b"x")
@@ -245,7 +246,7 @@ async def test_a_slow_reader_holds_up_its_own_stream_only(pair):
         nursery.cancel_scope.cancel()
 
 
-async def test_a_thousand_streams_one_after_another(pair, until):
+async def test_a_thousand_streams_one_after_another(pair):
     a, b = pair
     b.serve(WORK, answer, before_hello=True)
     with trio.fail_after(30):
@@ -255,7 +256,7 @@ async def test_a_thousand_streams_one_after_another(pair, until):
             assert await stream.receive(10) == b"x"
             await stream.close()
     (connection,) = a.swarm.get_connections()
-    await until(lambda: not connection.muxed_conn.streams)
+    await eventually(lambda: not connection.muxed_conn.streams)
 
 
 async def test_a_consumer_that_never_reads_costs_one_window_and_the_backlog(seed, autojump_clock):

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from waiting import eventually
 
 from tertulia.node.substrate import DialFailed, HostConfig, SubstrateError, open_host
 from tertulia.node.substrate.dialing import BACK_OFF_SECONDS, LIMIT_REMEMBERED, LONGEST_BACK_OFF_SECONDS, Failures
@@ -15,7 +16,7 @@ async def crash():
 
 
 @pytest.mark.parametrize("service", ["swarm", "pubsub", "router"])
-async def test_a_host_that_breaks_starts_again_with_its_key_and_port(seed, until, service, accept_all):
+async def test_a_host_that_breaks_starts_again_with_its_key_and_port(seed, service, accept_all):
     """Whatever part broke: one error, nothing left behind, and the same peer comes back at the same place."""
     key, listen, crashed = seed(), LOOPBACK, 0
     async with open_host(HostConfig(seed())) as member:
@@ -26,17 +27,17 @@ async def test_a_host_that_breaks_starts_again_with_its_key_and_port(seed, until
                     listen = tuple(address.partition("/p2p/")[0] for address in host.addresses)
                     theirs = await host.join("room", accept_all)
                     await member.dial(host.addresses)
-                    await until(lambda host=host: member.peer_id in host.peers)
+                    await eventually(lambda host=host: member.peer_id in host.peers)
                     host.admit(member.peer_id)
                     member.admit(host.peer_id)
-                    await until(lambda theirs=theirs: line.neighbours == theirs.neighbours == 1)
+                    await eventually(lambda theirs=theirs: line.neighbours == theirs.neighbours == 1)
                     await line.publish(b"%d" % crashed)
                     with trio.fail_after(5):
                         await theirs.frames.receive()
                     crashed += 1
                     getattr(host, service).manager.run_task(crash)
                     await trio.sleep_forever()
-            await until(lambda: not member.peers)
+            await eventually(lambda: not member.peers)
 
 
 async def test_a_dead_address_is_tried_last_the_next_time(seed, autojump_clock):
