@@ -12,7 +12,9 @@ from tertulia.protocol.ancestry import Ancestry
 from tertulia.protocol.authority import Authority
 from tertulia.protocol.body import SPOKEN, Opaque, Words
 from tertulia.protocol.event import Event
-from tertulia.protocol.ids import ActorId, EventId, RoomId
+from tertulia.protocol.ids import ActorId, EventId, PersonaId, RoomId
+from tertulia.protocol.propose import Floor
+from tertulia.protocol.rounds import Round, rounds_for
 from tertulia.protocol.seat import Seat
 from tertulia.protocol.state import NoOp
 from tertulia.protocol.steering import silence
@@ -22,7 +24,8 @@ from tertulia.protocol.steering import silence
 class Verdict:
     """The seat an actor had in `past` (None: nobody's key) and why they may not speak there, if they may not.
 
-    `lamport` is the greatest among the control heads; `refused` says that one of them must never be named.
+    `lamport` is the greatest among the control heads; `refused` says that one of them must never be named. `rounds`
+    are those they knew of, with who was `here` then; none where they had the floor.
     """
 
     seat: Seat | None
@@ -30,6 +33,8 @@ class Verdict:
     past: int
     lamport: int
     refused: bool
+    rounds: tuple[Round, ...] = ()
+    here: frozenset[PersonaId] = frozenset()
 
 
 class Bench:
@@ -63,12 +68,16 @@ class Bench:
         if seat is not None and reason is None:
             reason = silence(self._authority.record, room, seat.persona, past)
         refused = not ancestry.refused.isdisjoint(control)
-        return Verdict(seat, reason, past, ancestry.follows(control) - 1, refused)
+        known = () if seat is None else rounds_for(self._authority.record, room, seat.persona, past)
+        here = self._authority.roster(past) if known else frozenset()
+        return Verdict(seat, reason, past, ancestry.follows(control) - 1, refused, known, here)
 
 
 def reason_of(event: Event, verdict: Verdict) -> NoOp | None:
     """Why a room event changes nothing, as far as author and content go; None when it is shown."""
     content = event.content
+    if verdict.reason is NoOp.PAUSED and isinstance(content, Floor):
+        return None
     if verdict.reason is not None or isinstance(content, Words):
         return verdict.reason
     match content:

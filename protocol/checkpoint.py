@@ -25,10 +25,11 @@ from tertulia.protocol.item import LIMIT_ITEM_BYTES
 from tertulia.protocol.newcomer import LIMIT_PREKEYS, Newcomer
 from tertulia.protocol.prekey import LIMIT_MINUTE, Prekey
 from tertulia.protocol.roster import Remove, Role, Settle, decode_roster
+from tertulia.protocol.rounds import Turns, read_turns, turns_value
 from tertulia.protocol.seat import Brought, Order
 from tertulia.protocol.shape import as_bool, as_bytes, as_id, as_ids, as_int, as_list, as_text, wrong
 
-CHECKPOINT_VERSION: Final = 2
+CHECKPOINT_VERSION: Final = 3
 LIMIT_CHECKPOINT: Final = LIMIT_ITEM_BYTES
 """Bytes of a checkpoint."""
 LIMIT_SEATS: Final = 4096
@@ -166,7 +167,8 @@ class Checkpoint:
     """Facts of the control room, and of each room what is covered. `links` has the parents of each named control event.
 
     `acts` are those that are pending or that something may still be concurrent with; `epochs` those made for the
-    present roster; `rooms` have the place of who opened them, where it matters still; `strays` covers what names none.
+    present roster; `rooms` have the place of who opened them, where it matters still; `strays` covers what names none;
+    `turns` say who has spoken in the rounds of each room.
     """
 
     charter_body: bytes = field(repr=False)
@@ -178,6 +180,7 @@ class Checkpoint:
     control: Cover
     links: Mapping[EventId, tuple[EventId, ...]]
     strays: Cover
+    turns: Mapping[RoomId, Turns] = field(default_factory=dict)
 
     @property
     def dialogue(self) -> DialogueId:
@@ -198,6 +201,7 @@ class Checkpoint:
             self.control.to_value(),
             [[places[parent] for parent in self.links[event]] for event in self.control.named],
             self.strays.to_value(),
+            turns_value(self.turns),
         ])  # fmt: skip
 
     @classmethod
@@ -206,7 +210,7 @@ class Checkpoint:
         version, *fields = as_list(decode(as_bytes(value), LIMIT_CHECKPOINT), most=32) or [0]
         if as_int(version, 0, LIMIT_MINUTE) != CHECKPOINT_VERSION:
             raise RemoteError(RejectReason.VERSION, "checkpoint")
-        charter, told_by, seats, acts, epochs, rooms, control, links, strays = as_list(fields, 9)
+        charter, told_by, seats, acts, epochs, rooms, control, links, strays, turns = as_list(fields, 10)
         body = as_bytes(charter, most=LIMIT_CHARTER)
         covered = Cover.from_value(control)
         told = tuple(SeatTold.from_value(seat, place) for place, seat in enumerate(as_list(seats, most=LIMIT_SEATS)))
@@ -222,6 +226,7 @@ class Checkpoint:
             control=covered,
             links=_links(links, covered),
             strays=Cover.from_value(strays),
+            turns=read_turns(turns),
         )
 
 

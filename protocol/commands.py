@@ -236,17 +236,17 @@ def _join(core: Core, turn: Turn, command: Join) -> dict[str, Value]:
 
 def _say(core: Core, turn: Turn, command: SayText) -> dict[str, Value]:
     dialogue = _here(core, command.dialogue)
-    may_speak(dialogue)
-    revealing.must_have_looked(core, dialogue.id)
     text = clean(command.text, LIMIT_SAY_TEXT + 1).strip()
+    words = Say("message", text)
+    may_speak(dialogue, words)
+    revealing.must_have_looked(core, dialogue.id)
     if not text:
         raise refuse("There is nothing to send.", "Write something first.")
-    body = Say("message", text).encode()
     if len(text.encode()) > LIMIT_SAY_TEXT:
         raise refuse(
             f"This is too long: a message has at most {LIMIT_SAY_TEXT} bytes.", "Split it into several messages."
         )
-    event = dialogue.author(turn, dialogue.plenary, Kind.SAY, body)
+    event = dialogue.author(turn, dialogue.plenary, Kind.SAY, words.encode())
     sending.send_room(core, turn, dialogue, event)
     return {"id": event.id.hex(), "state": "stored"}
 

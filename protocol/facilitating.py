@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Final
 from tertulia.protocol import lacking, sending
 from tertulia.protocol.effects import View
 from tertulia.protocol.event import CONTROL, Kind
-from tertulia.protocol.facilitation import DEEDS, LIMIT_REASON, About, Deed, Steer
+from tertulia.protocol.facilitation import CLOSED, DEEDS, LIMIT_REASON, Deed, Steer
+from tertulia.protocol.ids import EventId
 from tertulia.protocol.method.cutting import NOTHING, draw, line
+from tertulia.protocol.method.rules import What
 from tertulia.protocol.refusal import refuse
 from tertulia.protocol.steering import Agreed, Steering
 from tertulia.protocol.text import clean
+from tertulia.protocol.views import name_of
+from tertulia.protocol.views_proceedings import awaited
 
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
@@ -35,7 +39,7 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     Raises: LocalError when I may not, or it would change nothing.
     """
     text = clean(command.text, LIMIT_REASON + 1).strip()
-    _check(dialogue, command, text)
+    _check(dialogue, turn, command, text)
     opens, closes = (turn.minute, turn.minute + command.minutes) if command.deed is Deed.ROUND else (0, 0)
     upto = _upto(dialogue) if command.deed is Deed.CUT else None
     body = Steer(command.deed, dialogue.plenary, command.subject, text, opens, closes, upto)
@@ -47,7 +51,7 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     return {"act": event.id.hex(), "state": fact.outcome.value}
 
 
-def _check(dialogue: Dialogue, command: Facilitate, text: str) -> None:
+def _check(dialogue: Dialogue, turn: Turn, command: Facilitate, text: str) -> None:
     state, member, rule = dialogue.state, dialogue.member, DEEDS[command.deed]
     quorum = state.charter.quorum if rule.harsh and state.charter is not None else 1
     enough = sum(one.facilitator for one in state.members.values()) >= quorum
@@ -60,10 +64,14 @@ def _check(dialogue: Dialogue, command: Facilitate, text: str) -> None:
     if command.deed is Deed.ROUND and not 1 <= command.minutes <= LIMIT_ROUND:
         raise refuse("A round stays open from a minute to 60 days.", "Say for how long, such as 72h.")
     stands = state.steering[dialogue.plenary]
-    if stands.closed and rule.about is not About.EVENT and command.deed is not Deed.CUT:
+    if stands.closed and command.deed not in CLOSED:
         raise refuse("This room is closed.", "Read on; or begin another dialogue.")
-    if command.deed is Deed.MUTE and command.subject not in state.roster:
+    if command.deed in {Deed.MUTE, Deed.GIVE} and command.subject not in state.roster:
         raise refuse("This person is not in the dialogue.", "List the people to see who is.")
+    if command.deed is Deed.FIX and not _is_proposed(dialogue, command.subject):
+        raise refuse("That was not proposed for the agenda.", "See what was: tertulia proceedings")
+    if command.deed in {Deed.END, Deed.ROUND}:
+        _wait_for_all(dialogue, turn)
     if not _changes(stands, command):
         raise refuse("That is so already.", "See what was done: tertulia acts")
 
@@ -103,6 +111,21 @@ def may_sign(dialogue: Dialogue, act: ActFact) -> None:
         )
 
 
+def _is_proposed(dialogue: Dialogue, subject: bytes) -> bool:
+    matter = dialogue.matters.matters.get(EventId(subject))
+    return matter is not None and matter.what is What.AGENDA and not matter.is_withdrawn
+
+
+def _wait_for_all(dialogue: Dialogue, turn: Turn) -> None:
+    """A round is not cut short while somebody may still be asleep. Raises LocalError."""
+    lacking = sorted(name_of(dialogue.state, one) for one, until in awaited(dialogue).items() if until > turn.minute)
+    if lacking:
+        raise refuse(
+            f"A round is open, and {', '.join(lacking)} may still be offline or asleep.",
+            "Wait until they have spoken, or its window is over: tertulia proceedings",
+        )
+
+
 def _changes(stands: Steering, command: Facilitate) -> bool:
     match command.deed:
         case Deed.PAUSE | Deed.RESUME:
@@ -111,5 +134,11 @@ def _changes(stands: Steering, command: Facilitate) -> bool:
             return (command.subject in stands.muted) == (command.deed is Deed.UNMUTE)
         case Deed.FOLD | Deed.UNFOLD:
             return (command.subject in stands.folded) == (command.deed is Deed.UNFOLD)
+        case Deed.FIX | Deed.DROP:
+            return (command.subject in stands.agenda) == (command.deed is Deed.DROP)
+        case Deed.GIVE:
+            return command.subject not in stands.floor
+        case Deed.END:
+            return any(steer.deed is Deed.ROUND for _event, steer in stands.announced)
         case _:
             return True

@@ -37,6 +37,10 @@ class Deed(IntEnum):
     ITEM = 8
     ROUND = 9
     CUT = 10
+    END = 11
+    GIVE = 12
+    FIX = 13
+    DROP = 14
 
 
 @unique
@@ -50,27 +54,37 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`harsh`: as many facilitators sign as the charter's quorum says, else one; `lifts` what it ends."""
+    """`harsh`: as many facilitators sign as the charter's quorum says, else one; `lifts` what it ends.
+
+    What does not stand by itself is done where there is something of the first that it lifts, and leaves nothing.
+    """
 
     about: About
     harsh: bool
     what: str
-    lifts: Deed | None = None
+    lifts: tuple[Deed, ...] = ()
+    stands: bool = True
 
 
 DEEDS: Final[Mapping[Deed, Rule]] = {
-    Deed.PAUSE: Rule(About.ROOM, False, "nobody speaks there"),
-    Deed.RESUME: Rule(About.ROOM, False, "ends every pause that it knew of", Deed.PAUSE),
+    Deed.PAUSE: Rule(About.ROOM, False, "nobody speaks there but who is given the floor from then on", (Deed.GIVE,)),
+    Deed.RESUME: Rule(About.ROOM, False, "ends every pause that it knew of", (Deed.PAUSE, Deed.GIVE), stands=False),
     Deed.MUTE: Rule(About.MEMBER, True, "they do not speak there"),
-    Deed.UNMUTE: Rule(About.MEMBER, True, "ends every mute of theirs that it knew of", Deed.MUTE),
+    Deed.UNMUTE: Rule(About.MEMBER, True, "ends every mute of theirs that it knew of", (Deed.MUTE,), stands=False),
     Deed.CLOSE: Rule(About.ROOM, True, "nobody speaks there any more"),
     Deed.FOLD: Rule(About.EVENT, True, "shown folded, with the reason; nothing is lost"),
-    Deed.UNFOLD: Rule(About.EVENT, True, "ends every fold of it that it knew of", Deed.FOLD),
+    Deed.UNFOLD: Rule(About.EVENT, True, "ends every fold of it that it knew of", (Deed.FOLD,), stands=False),
     Deed.ITEM: Rule(About.ROOM, False, "announces an item of the agenda"),
-    Deed.ROUND: Rule(About.ROOM, False, "opens a round: everybody speaks once within its window"),
+    Deed.ROUND: Rule(About.ROOM, False, "opens a round: everybody speaks once within its window", (Deed.ROUND,)),
     Deed.CUT: Rule(About.ROOM, True, "stances are counted up to here"),
+    Deed.END: Rule(About.ROOM, False, "ends every round that it knew of", (Deed.ROUND,), stands=False),
+    Deed.GIVE: Rule(About.MEMBER, False, "they have the floor, also in a pause or a round", (Deed.GIVE,)),
+    Deed.FIX: Rule(About.EVENT, False, "puts what was proposed for it on the agenda"),
+    Deed.DROP: Rule(About.EVENT, False, "takes it off the agenda", (Deed.FIX,), stands=False),
 }
 """Who may do it, to what, and what it does."""
+CLOSED: Final = frozenset({Deed.FOLD, Deed.UNFOLD, Deed.CUT})
+"""What is done in a closed room too."""
 BOUNDED: Final = frozenset({Deed.CUT})
 """What is about the words of a room up to a cut."""
 

@@ -2,7 +2,8 @@
 
 Implements docs/spec/events.md, sections Rooms, Lamport and Removal, for the common case. Only those who name an event
 can be touched by it, and they had it `missing`. Where others would be judged otherwise than before (equivocation, a
-lamport that turns out wrong, speech of somebody removed that is now heard) the room is to be read anew.
+lamport that turns out wrong, speech of somebody removed that is now heard, a turn taken before what others said) the
+room is to be read anew.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tertulia.protocol.bench import Bench, Verdict, reason_of
+from tertulia.protocol.bench import Bench, Verdict
 from tertulia.protocol.cover import Cover
 from tertulia.protocol.event import Event
 from tertulia.protocol.ids import ActorId, EventId, RoomId
-from tertulia.protocol.room_log import Numbers, RoomLog, is_unheard, place
+from tertulia.protocol.room_log import Numbers, RoomLog, heed, is_unheard, place
 from tertulia.protocol.state import Entry, NoOp
 
 Held = Mapping[EventId, Event]
@@ -44,14 +45,16 @@ def join(room: RoomId, log: RoomLog, event: Event, bench: Bench, held: Held) -> 
             if not still:
                 gaps -= {child.id}
                 entries = _closed(entries, child, held)
-    reason = reason_of(event, verdict) if lamport else NoOp.LAMPORT
+    at = _at(entries, event, held)
+    reason, turns = heed(event, verdict, log.turns) if lamport else (NoOp.LAMPORT, log.turns)
+    if turns is not log.turns and at < len(entries):
+        return None
     if reason is None:
         heard = _heard(room, log, event, verdict, named=named)
         if heard is None:
             return None
         reason = None if heard else NoOp.REMOVED_AUTHOR
     if verdict.seat is not None:
-        at = _at(entries, event, held)
         entry = Entry(event.id, verdict.seat.persona, reason, bool(lacking))
         entries = (*entries[:at], entry, *entries[at:])
     heads = log.cover.heads
@@ -66,6 +69,7 @@ def join(room: RoomId, log: RoomLog, event: Event, bench: Bench, held: Held) -> 
         noops=log.noops if reason is None else {**log.noops, event.id: reason},
         numbers=numbers,
         cover=Cover(log.cover.tally.plus((event.element,)), known, heads, log.cover.floor),
+        turns=turns,
     )
 
 

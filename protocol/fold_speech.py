@@ -84,7 +84,10 @@ def read_speech(ground: Ground, bench: Bench, said: Iterable[Event]) -> Speech:
         else:
             strays.append(event)
     return Speech(
-        {room: read_room(room, ground.covers.get(room, nothing), heard) for room, heard in judged.items()},
+        {
+            room: read_room(room, ground.covers.get(room, nothing), heard, ground.turns.get(room, {}))
+            for room, heard in judged.items()
+        },
         Cover(
             ground.strays.tally.plus(event.element for event in strays),
             {**ground.strays.named, **{event.id: event.header.lamport for event in strays}},

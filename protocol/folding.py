@@ -154,8 +154,9 @@ def _told(state: State, speech: Speech, event: Event, reason: NoOp | None, room:
     before = state.ground
     assert before is not None, "only what has a charter is gone on from"
     covers = {key: log.cover for key, log in speech.logs.items()}
+    turns = {key: log.turns for key, log in speech.logs.items()}
     ground = Ground(
-        before.charter_body, before.authority, before.genesis, before.control, covers, speech.strays, before.live
+        before.charter_body, before.authority, before.genesis, before.control, covers, speech.strays, turns, before.live
     )
     citing = replace(state.citing, named=named_in(ground))
     rooms = state.rooms

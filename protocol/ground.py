@@ -20,9 +20,10 @@ from tertulia.protocol.cover import Cover
 from tertulia.protocol.facilitation import DEEDS, Deed
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
 from tertulia.protocol.roster import Remove
+from tertulia.protocol.rounds import LIMIT_ROUNDS_TOLD, LIMIT_SPOKEN_TOLD, Turns, rounds
 from tertulia.protocol.ruling import by_order
 from tertulia.protocol.seat import Claim, Order, Seat, Use
-from tertulia.protocol.steering import steers
+from tertulia.protocol.steering import lifts, steers
 
 Recent: TypeAlias = Callable[[EventId], bool]
 """Says whether a control event is named by the checkpoint that is being made."""
@@ -34,8 +35,9 @@ LIMIT_KEYS_TOLD: Final = 1024
 class Ground:
     """What is established, and what of each room is covered: by a checkpoint, and after the fold by all that is held.
 
-    `genesis` is the charter's event where it is held; `live` are the announcements of epochs made for the present
-    roster, in order, and `sure` those of them that nothing yet unheard can have been concurrent with.
+    `genesis` is the charter's event where it is held; `turns` say who has spoken in the rounds of each room; `live` are
+    the announcements of epochs made for the present roster, in order, and `sure` those of them that nothing yet unheard
+    can have been concurrent with.
     """
 
     charter_body: bytes
@@ -44,6 +46,7 @@ class Ground:
     control: Cover = field(default_factory=Cover)
     covers: dict[RoomId, Cover] = field(default_factory=dict)
     strays: Cover = field(default_factory=Cover)
+    turns: dict[RoomId, Turns] = field(default_factory=dict)
     live: tuple[Announced, ...] = ()
     sure: tuple[Announced, ...] = ()
 
@@ -67,7 +70,7 @@ def stand(checkpoint: Checkpoint) -> Ground:
         by = None if place is None else _used(authority, seats[place], opened.order)
         authority.rooms[opened.id] = replace(opened, by=by)
     covers = {opened.id: cover for opened, cover, _ in checkpoint.rooms}
-    return Ground(body, authority, None, checkpoint.control, covers, checkpoint.strays)
+    return Ground(body, authority, None, checkpoint.control, covers, checkpoint.strays, dict(checkpoint.turns))
 
 
 def _used(authority: Authority, seat: Seat, order: Order) -> Use:
@@ -176,7 +179,19 @@ def summarise(ground: Ground, told_by: PersonaId) -> Checkpoint:
             for event, lamport in control.named.items()
         },
         strays=ground.strays.trimmed(),
+        turns=_turns(ground, everything),
     )
+
+
+def _turns(ground: Ground, everything: int) -> dict[RoomId, Turns]:
+    """Who has spoken in the rounds that are still of account, by rooms and rounds ascending."""
+    found: dict[RoomId, Turns] = {}
+    for room, turns in sorted(ground.turns.items()):
+        known = [known.event for known in rounds(ground.authority.record, room, everything) if known.event in turns]
+        if known:
+            told = sorted(known)[:LIMIT_ROUNDS_TOLD]
+            found[room] = {event: dict(sorted(turns[event].items())[:LIMIT_SPOKEN_TOLD]) for event in told}
+    return found
 
 
 def _standing(authority: Authority, ancient: int, told: list[Act]) -> tuple[ActTold, ...]:
@@ -184,14 +199,13 @@ def _standing(authority: Authority, ancient: int, told: list[Act]) -> tuple[ActT
 
     Of what lifts, only that which lifts something told.
     """
-    lifted = {(act.steer.room, act.steer.deed, act.steer.subject) for act in told if act.steer is not None}
     found = {
         act.event: ActTold(body, Need(act.need.part, 0), ((act.order, 0, False),))
         for room in authority.record.steers
         for deed in Deed
         for act, body in steers(authority.record, room, deed, ancient)
         if act not in told
-        and ((lifts := DEEDS[deed].lifts) is None or (room, lifts, body.subject) in lifted)
+        and (DEEDS[deed].stands or any(lifts(body, other.steer) for other in told if other.steer is not None))
     }
     return tuple(sorted(found.values(), key=lambda act: act.signatures[0][0]))
 

@@ -68,6 +68,7 @@ MEMBER = (
     "identity", "contact", "number", "changed",
 )  # fmt: skip
 CONTACT = ("contact", "name", "called", "met", "verified", "changed", "number", "offers")
+PROCEEDINGS = ("dialogue", "closed", "paused", "muted", "floor", "item", "rounds", "queue", "agenda")
 KNOCK = ("knock", "dialogue", "title", "nick", "code", "time", "state")
 JOIN = ("join", "title", "state", "inviter", "dialogue", "problem", "code")
 
@@ -120,6 +121,8 @@ METHODS: Mapping[str, Method] = {
     "amend": Method({"dialogue": TEXT, "id": TEXT, "text": TEXT}, {"lang": TEXT}, ("id", "state")),
     "take": Method({"dialogue": TEXT, "id": TEXT}, {}, ("id", "state")),
     "matters": Method({"dialogue": TEXT}, {}, ("dialogue", "provisional", "matters")),
+    "floor": Method({"dialogue": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
+    "proceedings": Method({"dialogue": TEXT}, {}, PROCEEDINGS),
     "read": Method({"dialogue": TEXT}, {"last": INT}, ("dialogue", "title", "messages")),
     "members": Method({"dialogue": TEXT}, {}, ("members", "rules")),
     "charter": Method({"dialogue": TEXT}, {}, CHARTER),

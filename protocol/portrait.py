@@ -87,6 +87,7 @@ def portray(ground: Ground, findings: Findings, speech: Speech, held: Container[
     authority = ground.authority
     ground.covers = {room: log.cover for room, log in speech.logs.items()}
     ground.strays = speech.strays
+    ground.turns = {room: log.turns for room, log in speech.logs.items()}
     everything = authority.ancestry.whole()
     under = authority.record.ruling(everything).under
     members = _members(authority, everything)
@@ -126,7 +127,7 @@ def portray(ground: Ground, findings: Findings, speech: Speech, held: Container[
 
 def room_of(key: RoomId, title: str, log: RoomLog) -> Room:
     """A room as clients see it."""
-    return Room(key, title, log.entries, log.cover.heads, log.missing, log.cover.tally)
+    return Room(key, title, log.entries, log.cover.heads, log.missing, log.cover.tally, log.turns)
 
 
 def _members(authority: Authority, everything: int) -> dict[PersonaId, Member]:

@@ -21,6 +21,8 @@ from tertulia.protocol.shape import as_id, as_int, as_list, as_text, wrong
 
 LIMIT_PROPOSE_BODY: Final = LIMIT_SAY_TEXT + 1_024
 """Bytes of the body of a propose event."""
+LIMIT_FLOOR: Final = 512
+"""Bytes of what somebody asks for the floor on."""
 
 
 @unique
@@ -32,6 +34,7 @@ class ProposeForm(StrEnum):
     TAKE = "take"
     ACTION = "action"
     AGENDA = "agenda"
+    FLOOR = "floor"
 
 
 MOTIONS: Final = frozenset(map(str, ProposeForm))
@@ -107,7 +110,19 @@ class AgendaItem:
         return encode([str(ProposeForm.AGENDA), self.title, self.text, self.lang, self.minutes])
 
 
-Propose: TypeAlias = Proposal | Amendment | Take | Action | AgendaItem
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Its author asks for the floor; `text` says on what, and may be empty."""
+
+    text: str = field(repr=False)
+    lang: str = ""
+
+    def encode(self) -> bytes:
+        """CBOR `["floor", text, lang]`."""
+        return encode([str(ProposeForm.FLOOR), self.text, self.lang])
+
+
+Propose: TypeAlias = Proposal | Amendment | Take | Action | AgendaItem | Floor
 
 
 def decode_propose(body: bytes) -> Propose | None:
@@ -137,6 +152,9 @@ def decode_propose(body: bytes) -> Propose | None:
         case ProposeForm.AGENDA:
             words, (minutes,) = _words(rest, 1)
             return AgendaItem(*words, as_int(minutes, 0, LIMIT_MINUTE))
+        case ProposeForm.FLOOR:
+            text, lang = as_list(rest, 2)
+            return Floor(sized(text, LIMIT_FLOOR), as_text(lang, LIMIT_LANGUAGE))
         case _:
             return None
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from tertulia.protocol.act import Act, Need, Part, Proposal, two_thirds
 from tertulia.protocol.event import Event
-from tertulia.protocol.facilitation import DEEDS, About, Deed, Steer
+from tertulia.protocol.facilitation import CLOSED, DEEDS, About, Deed, Steer
 from tertulia.protocol.ids import PersonaId, RoomId
 from tertulia.protocol.roster import Cosign, Remove, Role
 from tertulia.protocol.ruling import Record
@@ -64,8 +64,8 @@ def _no_act(motion: Motion) -> bool:
 def _no_room(motion: Motion) -> bool:
     match motion.body:
         case Steer(deed, room):
-            ended = deed is not Deed.CUT and DEEDS[deed].about is not About.EVENT
-            return room not in motion.rooms or (ended and is_steered(motion.record, room, Deed.CLOSE, motion.past))
+            shut = deed not in CLOSED and is_steered(motion.record, room, Deed.CLOSE, motion.past)
+            return room not in motion.rooms or shut
         case _:
             return False
 
@@ -102,8 +102,8 @@ def _no_change(motion: Motion) -> bool:
 def _steers_anew(motion: Motion, body: Steer) -> bool:
     """Say whether a deed changes how a room stands: what is announced always does."""
     rule = DEEDS[body.deed]
-    if rule.lifts is not None:
-        return is_steered(motion.record, body.room, rule.lifts, motion.past, body.subject)
+    if not rule.stands:
+        return is_steered(motion.record, body.room, rule.lifts[0], motion.past, body.subject)
     if body.deed in {Deed.ITEM, Deed.ROUND}:
         return True
     if body.deed is Deed.CUT:

@@ -8,13 +8,14 @@ speech of somebody removed stays when an event that is shown names it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from tertulia.protocol.bench import Verdict, reason_of
 from tertulia.protocol.cover import Cover
-from tertulia.protocol.event import Event
+from tertulia.protocol.event import Event, Kind
 from tertulia.protocol.ids import ActorId, EventId, RoomId
+from tertulia.protocol.rounds import Turns, has_spoken, with_turn
 from tertulia.protocol.seat import Seat
 from tertulia.protocol.state import Entry, NoOp
 
@@ -50,10 +51,15 @@ class RoomLog:
     numbers: Numbers
     cover: Cover
     reached: int
+    turns: Turns = field(default_factory=dict)
 
 
-def read_room(room: RoomId, cover: Cover, judged: Sequence[Judged]) -> RoomLog:
-    """Go through what was said in a room: events that can be judged, in order (lamport, id), with their verdicts."""
+def read_room(room: RoomId, cover: Cover, judged: Sequence[Judged], turns: Turns | None = None) -> RoomLog:
+    """Go through what was said in a room: events that can be judged, in order (lamport, id), with their verdicts.
+
+    `turns` were taken in what is covered.
+    """
+    taken = turns or {}
     known = dict(cover.named)
     reached = max(known.values(), default=cover.floor)
     gaps: set[EventId] = set()
@@ -71,7 +77,7 @@ def read_room(room: RoomId, cover: Cover, judged: Sequence[Judged]) -> RoomLog:
         if lamport:
             named.update(event.header.parents)
             heads.append(event.id)
-            reason = reason_of(event, verdict)
+            reason, taken = heed(event, verdict, taken)
         else:
             reason = NoOp.LAMPORT
         if reason is not None:
@@ -86,7 +92,19 @@ def read_room(room: RoomId, cover: Cover, judged: Sequence[Judged]) -> RoomLog:
     open_heads = sorted((head for head in heads if head not in named), key=lambda head: (known[head], head))
     tally = cover.tally.plus(event.element for event, _ in judged)
     after = Cover(tally, known, tuple(open_heads), cover.floor)
-    return RoomLog(entries, frozenset(missing), frozenset(gaps), noops, numbers, after, reached)
+    return RoomLog(entries, frozenset(missing), frozenset(gaps), noops, numbers, after, reached, taken)
+
+
+def heed(event: Event, verdict: Verdict, turns: Turns) -> tuple[NoOp | None, Turns]:
+    """Why an event changes nothing, and the turns with the one it takes: every word does, whatever its form."""
+    reason = reason_of(event, verdict)
+    if reason is not None or not verdict.rounds or event.header.kind != Kind.SAY:
+        return reason, turns
+    assert verdict.seat is not None, "nobody else may speak"
+    who = verdict.seat.persona
+    if has_spoken(turns, verdict.rounds, verdict.here, who, event.order):
+        return NoOp.SPOKEN, turns
+    return None, with_turn(turns, verdict.rounds, who, event.order)
 
 
 def place(

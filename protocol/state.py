@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.act import Need, Proposal
     from tertulia.protocol.citing import Citing
     from tertulia.protocol.ground import Ground
+    from tertulia.protocol.rounds import Turns
     from tertulia.protocol.steering import Steering
 
 
@@ -57,6 +58,7 @@ class NoOp(StrEnum):
     TOO_MANY_ROOMS = "too-many-rooms"
     PAUSED = "paused"  # its author knew that the room is paused
     MUTED = "muted"  # its author knew that they are muted there
+    SPOKEN = "spoken"  # its author had spoken in a round that they knew to be open
     NOT_ACCEPTED = "not-accepted"  # its author had not accepted the charter
     REMOVED_AUTHOR = "removed-author"  # said by someone removed, unknown to the remover, named by nobody who remains
 
@@ -159,7 +161,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room: `log` and `heads` in order (lamport, id), `tally` over everything in it."""
+    """A room: `log` and `heads` in order (lamport, id), `tally` over everything in it, `turns` taken in its rounds."""
 
     id: RoomId
     title: str = field(repr=False)
@@ -167,6 +169,7 @@ class Room:
     heads: tuple[EventId, ...]
     missing: frozenset[EventId]
     tally: Tally
+    turns: Turns = field(default_factory=dict)
 
     @property
     def sum(self) -> bytes:

@@ -1,7 +1,7 @@
 """Steering: what facilitators have done to a room, as it stands in one past.
 
 Implements docs/spec/events.md, section Act. The harsher wins until lifted: what lifts, ends what had been decided in
-its own past, and nothing beside it. A function of the past alone.
+its own past, and nothing beside it. A function of the past alone. Rounds have a file of their own (`rounds.py`).
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """How a room stands. `announced` are items of the agenda and rounds, in order, each with the event that did it.
+    """How a room stands. `announced` are items and open rounds, in order, each with the event that did it.
 
+    `floor` are those who were given it, several where two facilitators did so unaware; `agenda` is what was put on it.
     `cuts` are in order too.
     """
 
@@ -42,30 +43,44 @@ class Steering:
     muted: frozenset[PersonaId] = frozenset()
     folded: frozenset[EventId] = frozenset()
     announced: tuple[tuple[EventId, Steer], ...] = ()
+    floor: frozenset[PersonaId] = frozenset()
+    agenda: tuple[EventId, ...] = ()
     cuts: tuple[Agreed, ...] = ()
 
     def to_value(self) -> Value:
-        """`[closed, paused, [member, …], [event, …], [[event, deed, text, opens, closes], …]]`, ids ascending.
+        """`[closed, paused, muted, folded, [[event, deed, text, opens, closes], …], floor, agenda]`.
 
-        Where there are any, then `[[event, cut], …]`.
+        Ids ascending, but on the agenda. Where there are any cuts, then `[[event, cut], …]`.
         """
         said: list[Value] = [
             [event, int(steer.deed), steer.text, steer.opens, steer.closes] for event, steer in self.announced
         ]
+        muted, folded, floor = sorted(self.muted), sorted(self.folded), sorted(self.floor)
         cuts: list[Value] = [[agreed.event, agreed.cut.to_value()] for agreed in self.cuts]
-        return [self.closed, self.paused, sorted(self.muted), sorted(self.folded), said, *([cuts] if cuts else [])]
+        return [self.closed, self.paused, muted, folded, said, floor, self.agenda, *([cuts] if cuts else [])]
 
 
 def steers(record: Record, room: RoomId, deed: Deed, past: int) -> list[tuple[Act, Steer]]:
     """The deeds of one sort in a room that have effect in that past and that nothing lifts there."""
-    acts = _in_force(record, room, past)
-    lifts = [(lift, body) for lift, body in acts if DEEDS[body.deed].lifts is deed]
-    return [
-        (act, body)
-        for act, body in acts
-        if body.deed is deed
-        and not any(lifted.subject == body.subject and act.is_complete(lift.past) for lift, lifted in lifts)
-    ]
+    acts = in_force(record, room, past)
+    these = ((act, body) for act, body in acts if body.deed is deed)
+    return [(act, body) for act, body in these if not any(is_lifted(act, lift) for lift, _ in acts)]
+
+
+def lifts(lift: Steer, steer: Steer) -> bool:
+    """Say whether one deed ends another, done earlier in the same room. There is one floor, whoever has it."""
+    same = steer.deed is Deed.GIVE or lift.subject == steer.subject
+    return steer.deed in DEEDS[lift.deed].lifts and same and lift.room == steer.room
+
+
+def is_lifted(act: Act, lift: Act) -> bool:
+    """Say whether a deed was complete as far as the other knew, which ends such deeds.
+
+    What a checkpoint tells as standing in everybody's past was not ended by what it tells so too.
+    """
+    if act is lift or act.steer is None or lift.steer is None or not lifts(lift.steer, act.steer):
+        return False
+    return (act.need.count > 0 or lift.need.count > 0) and act.is_complete(lift.past)
 
 
 def is_steered(record: Record, room: RoomId, deed: Deed, past: int, subject: bytes = b"") -> bool:
@@ -79,7 +94,7 @@ def silence(record: Record, room: RoomId, speaker: PersonaId, past: int) -> NoOp
         return None
     if is_steered(record, room, Deed.CLOSE, past):
         return NoOp.NO_ROOM
-    if is_steered(record, room, Deed.PAUSE, past):
+    if is_steered(record, room, Deed.PAUSE, past) and not is_steered(record, room, Deed.GIVE, past, speaker):
         return NoOp.PAUSED
     return NoOp.MUTED if is_steered(record, room, Deed.MUTE, past, speaker) else None
 
@@ -95,6 +110,8 @@ def steering(record: Record, room: RoomId, past: int) -> Steering:
         frozenset(PersonaId(body.subject) for _, body in steers(record, room, Deed.MUTE, past)),
         frozenset(EventId(body.subject) for _, body in steers(record, room, Deed.FOLD, past)),
         tuple((act.event, body) for act, body in sorted(announced, key=lambda entry: entry[0].order)),
+        frozenset(PersonaId(body.subject) for _, body in steers(record, room, Deed.GIVE, past)),
+        agenda(record, room, past),
         _cuts(record, room, past),
     )
 
@@ -110,6 +127,12 @@ def _cuts(record: Record, room: RoomId, past: int) -> tuple[Agreed, ...]:
     return tuple(agreed)
 
 
+def agenda(record: Record, room: RoomId, past: int) -> tuple[EventId, ...]:
+    """What facilitators have put on the agenda, in the order in which they did."""
+    fixed = sorted(steers(record, room, Deed.FIX, past), key=lambda entry: entry[0].order)
+    return tuple(dict.fromkeys(EventId(body.subject) for _, body in fixed))
+
+
 def folded(state: State, event: EventId) -> str:
     """Why something said is folded, as it came; empty where it is not."""
     if not any(event in stands.folded for stands in state.steering.values()):
@@ -118,7 +141,8 @@ def folded(state: State, event: EventId) -> str:
     return next(steer.text for steer in done if steer.deed is Deed.FOLD and steer.subject == event)
 
 
-def _in_force(record: Record, room: RoomId, past: int) -> list[tuple[Act, Steer]]:
+def in_force(record: Record, room: RoomId, past: int) -> list[tuple[Act, Steer]]:
+    """Every deed in a room that has effect in that past, whether something has lifted it since or not."""
     under = record.ruling(past).under
     return [
         (act, act.steer)

@@ -32,7 +32,7 @@ def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words) -> dict[str,
 
     Raises: LocalError when it would have no effect, or nobody would read it.
     """
-    may_speak(dialogue)
+    may_speak(dialogue, words)
     revealing.must_have_looked(core, dialogue.id)
     kind, body = kind_of(words), words.encode()
     if read_body(VERSION, kind, body) != words:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tertulia.protocol.method.matters import Matter
     from tertulia.protocol.views import Names
 
-TALK = frozenset({What.MESSAGE, What.REPLY, What.QUESTION, What.SCRIBE, What.AUTOMATED})
-"""What is read where it was said, and is in no list of matters."""
+TALK = frozenset({What.MESSAGE, What.REPLY, What.QUESTION, What.SCRIBE, What.AUTOMATED, What.FLOOR})
+"""What is read where it was said, or in the queue, and is in no list of matters."""
 
 
 def matters(core: Core, key: DialogueId) -> tuple[Row, ...]:

@@ -23,9 +23,13 @@ WHAT = {
     "close": "close the room",
     "fold": "fold message {message}",
     "unfold": "unfold message {message}",
-    "item": "on the agenda",
+    "item": "now on the agenda",
     "round": "open a round",
     "cut": "count stances up to here",
+    "end": "end the round",
+    "give": "give {nick} the floor",
+    "fix": "put {message} on the agenda",
+    "drop": "take {message} off the agenda",
 }
 BECAME = {"done": "done", "void": "without effect"}
 

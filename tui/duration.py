@@ -1,9 +1,10 @@
-"""How long an invite lives, as a person writes it: `30m`, `12h`, `7d`, `2w`.
+"""How long something lasts, as a person writes it: `30m`, `12h`, `7d`, `2w`.
 
 docs/spec/invite.md. A plain number is refused, so that nobody takes minutes for days.
 """
 
 import re
+import time
 
 from tertulia.protocol.control import LocalError, Problem
 
@@ -24,6 +25,11 @@ def minutes(text: str) -> int:
             )
         )
     return count
+
+
+def from_now(span: str | None) -> int:
+    """The time so long from now, in ms since 1970; 0 where nothing was said. Raises LocalError as `minutes` does."""
+    return 0 if span is None else int(time.time() * 1000) + minutes(span) * 60_000
 
 
 def in_words(count: int) -> str:

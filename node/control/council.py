@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from tertulia.node.control.params import Answer, Params, number, text, texts
-from tertulia.protocol import views, views_acts
+from tertulia.protocol import views, views_acts, views_matters
 from tertulia.protocol.errors import LocalError, Problem
 from tertulia.protocol.facilitation import DEEDS, About, Deed
 from tertulia.protocol.inputs import AcceptRules, Facilitate, NewDialogue, SetRole, SignAct
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 UNKNOWN_DEED: Final = Problem(
     "Facilitators can do no such thing.",
     "Nothing was done.",
-    "They pause, resume, mute, unmute, close, fold, unfold, announce an item or a round, and cut.",
+    "They pause, resume, close; mute, unmute, give the floor; fold, unfold; announce an item, fix or drop one; "
+    "open a round and end it; and cut.",
 )
 
 
@@ -74,6 +75,8 @@ class CouncilMethods:
         match DEEDS[deed].about:
             case About.MEMBER:
                 subject = views.resolve_member(core, dialogue, str(params.get("member", "")))
+            case About.EVENT if deed in {Deed.FIX, Deed.DROP}:
+                subject = views_matters.resolve_matter(core, dialogue, str(params.get("message", "")))
             case About.EVENT:
                 subject = views_acts.resolve_said(core, dialogue, str(params.get("message", "")))
             case About.ROOM:

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.params import Answer, Params, number, text
-from tertulia.protocol import views, views_matters
+from tertulia.protocol import views, views_matters, views_proceedings
 from tertulia.protocol.charter import LIMIT_TITLE
 from tertulia.protocol.inputs import SayText, Utter
-from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Propose, ProposeForm, Take
+from tertulia.protocol.propose import (
+    LIMIT_FLOOR,
+    Action,
+    AgendaItem,
+    Amendment,
+    Floor,
+    Proposal,
+    Propose,
+    ProposeForm,
+    Take,
+)
 from tertulia.protocol.refusal import refuse
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import FORMS, LIMIT_SAY_TEXT, LIMIT_VOICE, Form, Say
@@ -43,6 +53,8 @@ class SpeechMethods:
             "amend": self._amend,
             "take": self._take,
             "matters": self._matters,
+            "floor": self._floor,
+            "proceedings": self._proceedings,
         }
 
     def _dialogue(self, params: Params) -> DialogueId:
@@ -109,6 +121,13 @@ class SpeechMethods:
         dialogue = self._dialogue(params)
         rows = list(views_matters.matters(self._service.core, dialogue))
         return {"dialogue": dialogue.hex(), "provisional": any(row["provisional"] for row in rows), "matters": rows}
+
+    async def _floor(self, params: Params) -> Answer:
+        on = clean(_word(params, "text"), LIMIT_FLOOR).strip()
+        return await self._utter(self._dialogue(params), Floor(on, _word(params, "lang")))
+
+    async def _proceedings(self, params: Params) -> Answer:
+        return views_proceedings.proceedings(self._service.core, self._dialogue(params))
 
     async def _utter(self, dialogue: DialogueId, words: Words) -> Answer:
         return await self._service.ask(Utter(dialogue, words))

@@ -17,7 +17,7 @@ from tertulia.protocol.ids import EventId, PersonaId, RoomId
 from tertulia.protocol.method.cutting import Lines, governing
 from tertulia.protocol.method.matters import Matter, Matters, Position, Revision
 from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, STANCES, MethodNoOp, Rules, What
-from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Propose, Take
+from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal, Propose, Take
 from tertulia.protocol.revise import Edit, Revise, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import REMARKS, Stance, Value
@@ -25,7 +25,7 @@ from tertulia.protocol.state import Room
 
 UNCUT: Final[Mapping[RoomId, Lines]] = {}
 """No cut is agreed on anywhere."""
-Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem
+Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem | Floor
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class _Reading:
                 return self._say(event, author, content)
             case Edit() | Withdraw() as content:
                 return self._revise(event, author, content)
-            case Proposal() | Amendment() | Take() | Action() | AgendaItem() as content:
+            case Proposal() | Amendment() | Take() | Action() | AgendaItem() | Floor() as content:
                 return self._propose(event, author, content)
             case Stance() as content:
                 return self._stand(event, author, content)
@@ -167,6 +167,8 @@ class _Reading:
                 self.drafts[event] = self._draft(event, author, What.ACTION, content, None)
             case AgendaItem():
                 self.drafts[event] = self._draft(event, author, What.AGENDA, content, None)
+            case Floor():
+                self.drafts[event] = self._draft(event, author, What.FLOOR, content, None)
             case Amendment():
                 return self._amend(event, author, content)
             case Take():

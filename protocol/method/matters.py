@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
 from tertulia.protocol.method.cutting import Lines
 from tertulia.protocol.method.rules import MethodNoOp, What
-from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal
+from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Value
 
@@ -51,7 +51,7 @@ class Matter:
     room: RoomId
     author: PersonaId
     what: What
-    content: Say | Proposal | Amendment | Action | AgendaItem
+    content: Say | Proposal | Amendment | Action | AgendaItem | Floor
     target: EventId | None
     revisions: tuple[Revision, ...]
     votes: Positions

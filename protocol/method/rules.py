@@ -33,6 +33,7 @@ class What(StrEnum):
     AMENDMENT = "amendment"
     ACTION = "action"
     AGENDA = "agenda"
+    FLOOR = "floor"
 
 
 @unique
@@ -102,6 +103,7 @@ STANCES: Final[Mapping[What, frozenset[Value]]] = {
     What.AMENDMENT: _VOTE | _DOUBT | {Value.BLOCK},
     What.ACTION: _VOTE,
     What.AGENDA: _VOTE,
+    What.FLOOR: frozenset(),
 }
 """Which stances can be taken on what."""
 

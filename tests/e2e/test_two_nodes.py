@@ -182,6 +182,8 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         role = await call(ana, "role", dialogue=talk, member="Ben", facilitator=True)
         await call(ana, "acts", dialogue=talk)
         await call(ana, "act", dialogue=talk, deed="item", reason="Visas")
+        await call(ben, "floor", dialogue=talk, text="On visas")
+        await call(ben, "proceedings", dialogue=talk)
         with pytest.raises(LocalError, match="no such thing"):
             await ana.call("act", {"dialogue": talk, "deed": "shout", "reason": "why"})
         pilot = str((await call(ana, "propose", dialogue=talk, title="Visits", text="Fifty by June"))["id"])

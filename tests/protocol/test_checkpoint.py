@@ -324,7 +324,7 @@ def test_what_is_no_checkpoint_is_refused():
     assert refused(None) is RejectReason.SHAPE
     assert refused(b"") is RejectReason.ENCODING
     assert refused(encode([])) is RejectReason.VERSION
-    assert refused(encode([3, *good[1:]])) is RejectReason.VERSION
+    assert refused(encode([4, *good[1:]])) is RejectReason.VERSION
     assert refused(encode(good[:-1])) is RejectReason.SHAPE
     assert refused(bytes(LIMIT_CHECKPOINT + 1)) is RejectReason.SIZE
     for place in range(1, len(good)):

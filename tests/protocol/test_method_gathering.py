@@ -7,7 +7,7 @@ from tertulia.protocol.event import Kind
 from tertulia.protocol.method.gathering import foresee, gather
 from tertulia.protocol.method.rules import ABOUT, STANCES, MethodNoOp, Rules, What
 from tertulia.protocol.method.weighing import Tally, is_shown, objections, strongest_objection, tally, unheard_first
-from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Take
+from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Stance, Value
@@ -49,6 +49,8 @@ class Talk(Story):
                 return self.put("ruth", Action("Write", "", "", drawn("owner"), 1))
             case What.AGENDA:
                 return self.put("ruth", AgendaItem("Visits", ""))
+            case What.FLOOR:
+                return self.put("ruth", Floor("On visits"))
             case _:
                 plain = ABOUT.get(what, frozenset()) - {what, What.AMENDMENT, What.CORRECTION, What.SOURCE}
                 target = self.one(min(plain)).id if plain else None

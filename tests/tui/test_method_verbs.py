@@ -3,7 +3,8 @@
 import pytest
 
 from tertulia.protocol.control import LocalError
-from tertulia.tui.cli.method_verbs import _lines, form_of
+from tertulia.tui.cli.method_verbs import form_of
+from tertulia.tui.matter_words import matter_lines
 
 ROW = {
     "id": "ab" * 32, "what": "statement", "author": "Ruth", "title": "", "text": "Visas take\ntoo long.",
@@ -16,24 +17,25 @@ ROW = {
 def test_what_is_said_has_one_form() -> None:
     assert form_of({"statement": None, "reply": None}, None) == {}
     assert form_of({"statement": "", "reply": None}, "ti") == {"form": "statement", "lang": "ti"}
+    assert form_of({"scribe": ""}, None, "Daniel") == {"form": "scribe", "voice": "Daniel"}
     assert form_of({"statement": None, "reply": "ab12"}, None) == {"form": "reply", "target": "ab12"}
     with pytest.raises(LocalError, match="one form"):
         form_of({"statement": "", "reply": "ab12"}, None)
 
 
 def test_a_matter_in_words() -> None:
-    assert _lines(dict(ROW)) == [
-        "abababab  statement  Ruth",
+    assert matter_lines(dict(ROW)) == [
+        "abababab  statement · Ruth",
         "    Visas take",
         "    too long.",
         "    2 agree, 1 disagree",
         "    strongest objection, by Omar: They do not",
     ]
-    assert _lines({**ROW, "withdrawn": True}) == ["abababab  statement  Ruth  (withdrawn)"]
-    hidden = _lines({**ROW, "title": "Pilot", "edited": True, "hidden": True, "objector": ""})
-    assert hidden[0] == "abababab  statement  Ruth: Pilot  (edited)"
+    assert matter_lines({**ROW, "withdrawn": True}) == ["abababab  statement · Ruth (withdrawn)"]
+    hidden = matter_lines({**ROW, "title": "Pilot", "edited": True, "hidden": True, "objector": ""})
+    assert hidden[0] == "abababab  statement · Ruth: Pilot (edited)"
     assert hidden[-1] == "    others' stances show after yours"
-    assert _lines({**ROW, "agree": 0, "disagree": 0, "objector": ""})[-1] == "    no stance yet"
-    assert "    counted: 2 agree, 1 disagree" in _lines({**ROW, "provisional": False})
+    assert matter_lines({**ROW, "agree": 0, "disagree": 0, "objector": ""})[-1] == "    no stance yet"
+    assert "    counted: 2 agree, 1 disagree" in matter_lines({**ROW, "provisional": False})
     none = {**ROW, "provisional": False, "agree": 0, "disagree": 0, "objector": ""}
-    assert _lines(none)[-1] == "    counted: no stance"
+    assert matter_lines(none)[-1] == "    counted: no stance"

@@ -55,6 +55,8 @@ READ = [
     ("taken", PROPOSE, ["take", AMENDMENT]),
     ("action", PROPOSE, ["action", "Write the form", "", "", SELAM, MINUTE, 0]),
     ("agenda item", PROPOSE, ["agenda", "Family visits", "", "", 20]),
+    ("asking for the floor", PROPOSE, ["floor", "On visas", "en"]),
+    ("asking for the floor, no more", PROPOSE, ["floor", "", ""]),
     *(
         (value, STANCE, [STATEMENT, value, ""])
         for value in ("agree", "disagree", "pass", "block", "heard", "needs-source", "disputed", "satisfied")
@@ -87,6 +89,7 @@ MALFORMED = [
     ("a title too long", PROPOSE, ["agenda", "x" * 81, "", "", 0]),
     ("a proposal with more", PROPOSE, ["proposal", "A pilot", "Fifty", "", 0, 1]),
     ("an owner who is none", PROPOSE, ["action", "Write", "", "", b"Selam", 0, 0]),
+    ("asking for the floor at length", PROPOSE, ["floor", "x" * 513, ""]),
     ("no value", STANCE, [STATEMENT]),
     ("no reason at all", STANCE, [STATEMENT, "agree"]),
     ("a reason too long", STANCE, [STATEMENT, "agree", "x" * 2049]),

@@ -21,6 +21,7 @@ from tertulia.tui.cli import (
     delivery_verbs,
     door_verbs,
     method_verbs,
+    proceeding_verbs,
     profile_verbs,
     talk_verbs,
 )
@@ -61,6 +62,7 @@ for verb in (
     council_verbs.act, council_verbs.cosign, council_verbs.acts, council_verbs.cut, method_verbs.stance,
     method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
     method_verbs.matters,
+    proceeding_verbs.action, proceeding_verbs.agenda, proceeding_verbs.floor, proceeding_verbs.proceedings,
 ):  # fmt: skip
     app.command(verb)
 app.command(talk_verbs.list_, name="list")

@@ -17,6 +17,9 @@ from tertulia.tui.duration import minutes
 from tertulia.tui.guard import int_of, line_of, rows_of
 
 Hidden = Parameter(parse=False)
+Deed = Literal[
+    "pause", "resume", "mute", "unmute", "close", "fold", "unfold", "item", "round", "end", "give", "fix", "drop"
+]
 
 
 async def role(
@@ -43,7 +46,7 @@ async def role(
 
 async def act(
     dialogue: str,
-    deed: Literal["pause", "resume", "mute", "unmute", "close", "fold", "unfold", "item", "round"],
+    deed: Deed,
     what_: str | None = None,
     /,
     *,
@@ -58,9 +61,10 @@ async def act(
     dialogue
         Its id, the beginning of it, or its title.
     deed
-        pause, resume or close the room; mute or unmute a member; fold or unfold a message; announce an item or a round.
+        pause, resume or close the room; mute or unmute a member, or give them the floor; fold or unfold a message;
+        announce an item, fix what was proposed for the agenda or drop it; open a round or end it.
     what_
-        The member or the message: a nickname, or the beginning of an id.
+        The member, the message or the item: a nickname, or the beginning of an id.
     reason
         Why; of an item or a round: what it is about.
     window
@@ -69,7 +73,7 @@ async def act(
     """
     more: Params = {}
     if what_ is not None:
-        more["message" if deed in {"fold", "unfold"} else "member"] = what_
+        more["message" if deed in {"fold", "unfold", "fix", "drop"} else "member"] = what_
     if window is not None:
         more["minutes"] = minutes(window)
     async with context.unlocked() as client:

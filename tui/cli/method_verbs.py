@@ -12,10 +12,11 @@ from cyclopts import Parameter
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.cli import ask
 from tertulia.tui.cli.context import Context, plain
-from tertulia.tui.guard import int_of, line_of, rows_of, text_of
+from tertulia.tui.duration import from_now
+from tertulia.tui.guard import line_of, rows_of
+from tertulia.tui.matter_words import NOTHING, PROVISIONAL, matter_lines
 
 Hidden = Parameter(parse=False)
-COUNTS = ("agree", "disagree", "pass", "block", "heard")
 
 
 async def stance(
@@ -37,10 +38,12 @@ async def stance(
     """
     why = ask.message() if reason == "-" else reason
     given = {} if why is None else {"reason": why}
-    await _utter(context, "stance", "Taken.", dialogue=dialogue, id=id_, value=value, **given)
+    await utter(context, "stance", "Taken.", dialogue=dialogue, id=id_, value=value, **given)
 
 
-async def propose(dialogue: str, title: str, /, *, context: Annotated[Context, Hidden]) -> None:
+async def propose(
+    dialogue: str, title: str, /, *, closes: str | None = None, context: Annotated[Context, Hidden]
+) -> None:
     """Propose something to decide; its text is asked for, or read from stdin.
 
     Parameters
@@ -49,9 +52,12 @@ async def propose(dialogue: str, title: str, /, *, context: Annotated[Context, H
         Its id, the beginning of it, or its title.
     title
         What it is called.
+    closes
+        For how long stances are asked for, such as 7d.
 
     """
-    await _utter(context, "propose", "Proposed.", dialogue=dialogue, title=title, text=ask.message())
+    until = from_now(closes)
+    await utter(context, "propose", "Proposed.", dialogue=dialogue, title=title, text=ask.message(), closes=until)
 
 
 async def amend(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden]) -> None:
@@ -65,7 +71,7 @@ async def amend(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidde
         The beginning of the id of that version.
 
     """
-    await _utter(context, "amend", "Put.", dialogue=dialogue, id=id_, text=ask.message())
+    await utter(context, "amend", "Put.", dialogue=dialogue, id=id_, text=ask.message())
 
 
 async def take(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden]) -> None:
@@ -79,7 +85,7 @@ async def take(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden
         The beginning of the amendment's id.
 
     """
-    await _utter(context, "take", "Taken.", dialogue=dialogue, id=id_)
+    await utter(context, "take", "Taken.", dialogue=dialogue, id=id_)
 
 
 async def edit(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden]) -> None:
@@ -93,7 +99,7 @@ async def edit(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden
         The beginning of its id.
 
     """
-    await _utter(context, "edit", "Edited.", dialogue=dialogue, id=id_, text=ask.message())
+    await utter(context, "edit", "Edited.", dialogue=dialogue, id=id_, text=ask.message())
 
 
 async def withdraw(dialogue: str, id_: str, /, *, context: Annotated[Context, Hidden]) -> None:
@@ -107,7 +113,7 @@ async def withdraw(dialogue: str, id_: str, /, *, context: Annotated[Context, Hi
         The beginning of its id.
 
     """
-    await _utter(context, "withdraw", "Withdrawn.", dialogue=dialogue, id=id_)
+    await utter(context, "withdraw", "Withdrawn.", dialogue=dialogue, id=id_)
 
 
 async def matters(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> None:
@@ -121,13 +127,13 @@ async def matters(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> N
     """
     async with context.unlocked() as client:
         result = plain(await client.call("matters", dialogue=dialogue))
-    lines = [line for row in rows_of(result, "matters") for line in _lines(row)]
+    lines = [line for row in rows_of(result, "matters") for line in matter_lines(row)]
     if result.get("provisional"):
-        lines.append("What does not say counted is provisional: what arrives later may change it.")
-    context.output.result(result, lines or ["Nothing has been stated or proposed yet."])
+        lines.append(PROVISIONAL)
+    context.output.result(result, lines or [NOTHING])
 
 
-def form_of(chosen: dict[str, str | None], lang: str | None) -> dict[str, str]:
+def form_of(chosen: dict[str, str | None], lang: str | None, voice: str | None = None) -> dict[str, str]:
     """What `say` was told about the form: each with what it is about, or empty. Raises LocalError for several."""
     forms = [(form, target) for form, target in chosen.items() if target is not None]
     if len(forms) > 1:
@@ -135,28 +141,15 @@ def form_of(chosen: dict[str, str | None], lang: str | None) -> dict[str, str]:
             Problem(error="It can have one form only.", safe="Nothing was sent.", next="Choose one of the options.")
         )
     found = {} if lang is None else {"lang": lang}
+    if voice is not None:
+        found["voice"] = voice
     for form, target in forms:
         found |= {"form": form, "target": target} if target else {"form": form}
     return found
 
 
-def _lines(row: dict[str, object]) -> list[str]:
-    title = line_of(row, "title")
-    head = f"{line_of(row, 'id')[:8]}  {line_of(row, 'what')}  {line_of(row, 'author')}{f': {title}' if title else ''}"
-    if row.get("withdrawn"):
-        return [f"{head}  (withdrawn)"]
-    found = [f"{head}{'  (edited)' if row.get('edited') else ''}"]
-    found += [f"    {line}" for line in text_of(row, "text").split("\n")]
-    counts = ", ".join(f"{int_of(row, name)} {name}" for name in COUNTS if int_of(row, name))
-    if not row.get("provisional"):
-        counts = f"counted: {counts or 'no stance'}"
-    found.append("    others' stances show after yours" if row.get("hidden") else f"    {counts or 'no stance yet'}")
-    if line_of(row, "objector"):
-        found.append(f"    strongest objection, by {line_of(row, 'objector')}: {line_of(row, 'objection')}")
-    return found
-
-
-async def _utter(context: Context, method: str, done: str, **params: str) -> None:
+async def utter(context: Context, method: str, done: str, **params: str | int) -> None:
+    """Have the node say something by the method, and wait until others have it."""
     async with context.unlocked() as client:
         result = plain(await client.call(method, **params))
         await context.deliver(client, result, done, {"message": line_of(result, "id")})

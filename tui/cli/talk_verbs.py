@@ -109,6 +109,9 @@ async def say(  # noqa: PLR0913 - each form is an option of its own
     reply_to: str | None = None,
     translates: str | None = None,
     source_for: str | None = None,
+    corrects: str | None = None,
+    scribe: str | None = None,
+    automated: Annotated[bool, Flag] = False,
     lang: str | None = None,
     context: Annotated[Context, Hidden],
 ) -> None:
@@ -132,15 +135,22 @@ async def say(  # noqa: PLR0913 - each form is an option of its own
         The beginning of the id of what you render in another language; say which with --lang.
     source_for
         The beginning of the id of what this is a source for.
+    corrects
+        The beginning of the id of what this sets right.
+    scribe
+        Whose words these are, who is in the room with you and agrees that you enter them.
+    automated
+        Said by a program, under your name.
     lang
         The language it is in: en, ti.
 
     """
     chosen: dict[str, str | None] = {
         "statement": "" if statement else None, "story": "" if story else None, "question": "" if question else None,
-        "reply": reply_to, "translation": translates, "source": source_for,
+        "reply": reply_to, "translation": translates, "source": source_for, "correction": corrects,
+        "scribe": None if scribe is None else "", "automated": "" if automated else None,
     }  # fmt: skip
-    meant = method_verbs.form_of(chosen, lang)
+    meant = method_verbs.form_of(chosen, lang, scribe)
     if text is None:
         text = ask.message()
     else:
