@@ -76,11 +76,12 @@ def _first(group: BaseExceptionGroup[LocalError]) -> Problem:
 
 
 async def _run(profile: Profile, config: Config, *, resident: bool) -> None:
+    from tertulia.bootstrap.lan import Lan
     from tertulia.node.citizen import open_citizen
     from tertulia.node.control.server import ControlServer
 
     with trio.open_signal_receiver(*SIGNALS) as signals:
-        async with open_citizen(profile.folder, config, resident=resident) as citizen:
+        async with open_citizen(profile.folder, config, resident=resident, seeker=Lan()) as citizen:
             log(Event.STARTED, resident=resident)
             server = ControlServer(citizen.methods, lock_after_minutes=config.safety.lock_after_minutes)
             path = profile.socket_path()

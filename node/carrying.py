@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import trio
 
 from tertulia.node.card_keeper import CardKeeper
-from tertulia.node.problems import MANY_COMMONS, UNREADABLE_COMMONS
+from tertulia.node.problems import MANY_COMMONS, NO_SEEKER, UNREADABLE_COMMONS
 from tertulia.node.reach import Reach, decide, relayed
 from tertulia.node.redaction import Event, log
 from tertulia.node.served import Served, read_record
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tertulia.node.carrier import Carrier, Listener
     from tertulia.node.clock import Clock
+    from tertulia.node.nearby import Seeker
     from tertulia.node.network import Network, Tap
     from tertulia.node.shelf import Shelf
     from tertulia.protocol.commons import Commons
@@ -61,6 +62,8 @@ class Carried:
     """The reach that was chosen, by the person or by a card that listed relays: never left for a barer one unasked."""
     tried: tuple[Relay, ...] = ()
     """Relays whose address the person pasted."""
+    lan: bool = False
+    """The person chose to look for members on the local network."""
 
     @property
     def card(self) -> CommonsCard | None:
@@ -85,9 +88,10 @@ class Carrying:
         listen: tuple[str, ...] = (),
         peers: tuple[str, ...] = (),
         tap: Tap | None = None,
+        seeker: Seeker | None = None,
     ) -> None:
         self._shelf, self._clock, self._listener = shelf, clock, listener
-        self._listen, self._peers, self._tap = listen, peers, tap
+        self._listen, self._peers, self._tap, self._seeker = listen, peers, tap, seeker
         self.on_gone: Callable[[CommonsId, Sequence[Frame]], None] = _nobody
         """Told of frames that are valid, and over a quota: nobody will find them in the archive."""
         self.on_followed: Heard[Chain] | None = None
@@ -154,6 +158,16 @@ class Carrying:
         await self._remember(carried, reach)
         self._go(carried)
 
+    async def look_around(self, commons: CommonsId, *, on: bool) -> None:
+        """Look for members on the local network or not, from now on. Raises LocalError, StoreError."""
+        carried = self._all[commons]
+        if on and self._seeker is None:
+            raise LocalError(NO_SEEKER)
+        key = _lan_setting(carried)
+        await self._shelf.run(lambda archive: archive.put_setting(key, b"on" if on else b"off"))
+        carried.lan = on
+        self._go(carried)
+
     def try_relay(self, commons: CommonsId, relay: Relay) -> None:
         """Dial this relay too, until this node ends."""
         carried = self._all[commons]
@@ -195,7 +209,8 @@ class Carrying:
         from tertulia.node.network import Network
 
         carrier = Carrier(served.commons, self._shelf, self._clock, self._listener)
-        network = Network(carrier, served.listen or self._listen, served.seed, self._peers, self._listener)
+        listen = served.listen or self._listen
+        network = Network(carrier, listen, served.seed, self._peers, self._listener, self._seeker)
         network.tap = self._tap
         keeper = CardKeeper(served.commons, self._shelf, self._clock)
         carried = Carried(served, carrier, network, keeper)
@@ -213,6 +228,9 @@ class Carrying:
         key = _reach_setting(carried)
         chosen = await self._shelf.run(lambda archive: archive.setting(key))
         carried.chosen = None if chosen is None else Reach(chosen.decode())
+        lan = _lan_setting(carried)
+        looks = await self._shelf.run(lambda archive: archive.setting(lan))
+        carried.lan = looks == b"on" and self._seeker is not None
         await carried.keeper.load()
         self._go(carried)
 
@@ -247,10 +265,15 @@ class Carrying:
         """Let the network know whom to dial."""
         plan = relayed(carried.card, carried.tried)
         if carried.reach is Reach.RELAYED:
-            carried.network.go(plan)
+            carried.network.go(plan, lan=carried.lan)
         else:
-            carried.network.go(None, tuple(address for known in plan.relays.values() for address in known))
+            also = tuple(address for known in plan.relays.values() for address in known)
+            carried.network.go(None, also, lan=carried.lan)
 
 
 def _reach_setting(carried: Carried) -> str:
     return f"reach {carried.served.commons.id.hex()}"
+
+
+def _lan_setting(carried: Carried) -> str:
+    return f"lan {carried.served.commons.id.hex()}"

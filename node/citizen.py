@@ -23,6 +23,7 @@ from tertulia.node.service import Service
 from tertulia.protocol.encoding import Value
 
 if TYPE_CHECKING:
+    from tertulia.node.nearby import Seeker
     from tertulia.node.network import Tap
 
 NONE: Final[Mapping[str, Value]] = MappingProxyType({})
@@ -49,17 +50,19 @@ async def open_citizen(
     resident: bool = True,
     clock: Clock = wall_clock,
     tap: Tap | None = None,
+    seeker: Seeker | None = None,
 ) -> AsyncIterator[Citizen]:
     """Hold the profile in `folder` (made if it is not there) and run its node for as long as the block lasts.
 
-    `tap` is called with every decrypted payload received from a peer. Raises LocalError: ProfileBusy, ProfileOpen,
+    `tap` is called with every decrypted payload received from a peer; `seeker` is what looks for members on the local
+    network, where the citizen switches that on. Raises LocalError: ProfileBusy, ProfileOpen,
     ConfigWrong, StoreError. The block's own errors pass unchanged.
     """
     profile = Profile(folder)
     profile.prepare()
     failure: Exception | None = None
     with profile.lock():
-        service = Service(profile, load(profile.config) if config is None else config, clock, tap=tap)
+        service = Service(profile, load(profile.config) if config is None else config, clock, tap=tap, seeker=seeker)
         citizen = Citizen(profile, service, Methods(service, resident=resident))
         async with trio.open_nursery() as nursery:
             try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from tertulia.node.addresses import can_listen, parse_listen
+from tertulia.node.nearby import ANYWHERE, Nearby, Seeker
 from tertulia.node.neighbour import Neighbour, jitter
 from tertulia.node.problems import CANNOT_LISTEN, NO_NETWORK
 from tertulia.node.reach import WANTED, Relayed
@@ -83,7 +84,13 @@ class Network:
     """The host of one commons, and everyone it is connected with."""
 
     def __init__(
-        self, carrier: Carrier, listen: tuple[str, ...], seed: bytes | None, peers: tuple[str, ...], listener: Listener
+        self,
+        carrier: Carrier,
+        listen: tuple[str, ...],
+        seed: bytes | None,
+        peers: tuple[str, ...],
+        listener: Listener,
+        seeker: Seeker | None = None,
     ) -> None:
         self.carrier = carrier
         self.problem: Problem | None = None
@@ -99,6 +106,9 @@ class Network:
         """Whom a relayed node dials; None while the reach of this commons is direct. Changed by `go`."""
         self.also: tuple[str, ...] = ()
         """Relays that a node of direct reach dials besides."""
+        self.lan = False
+        """Looks for members on the local network, in any reach."""
+        self.nearby = Nearby(seeker, carrier.counts, self._note)
         self.unanswered: set[PeerId] = set()
         """Relays that did not answer when they were dialled last."""
         self.switched = ""
@@ -109,12 +119,16 @@ class Network:
 
     def _notice(self) -> None:
         self._noticed += 1
+        self._note()
+
+    def _note(self) -> None:
+        """Something that status shows may have changed; the event is another one each time."""
         self._reach_changed.set()
 
-    def go(self, relayed: Relayed | None, also: tuple[str, ...] = ()) -> None:
-        """Take another reach, or other relays: the host is started anew. None is direct."""
-        if relayed != self.relayed or also != self.also:
-            self.relayed, self.also = relayed, also
+    def go(self, relayed: Relayed | None, also: tuple[str, ...] = (), *, lan: bool = False) -> None:
+        """Take another reach, other relays, another word about the LAN: the host is started anew. None is direct."""
+        if (relayed, also, lan) != (self.relayed, self.also, self.lan):
+            self.relayed, self.also, self.lan = relayed, also, lan
             self._going.set()
             self._going = trio.Event()
 
@@ -129,8 +143,13 @@ class Network:
         return tuple(self._neighbours)
 
     @property
+    def near(self) -> int:
+        """Neighbours on the local network that are connected."""
+        return len(self.nearby.among(self._neighbours))
+
+    @property
     def addresses(self) -> tuple[str, ...]:
-        """Where the host listens, each with its PeerId; empty while it does not."""
+        """Where the host listens for everybody, each with its PeerId; empty while it does not."""
         return self._addresses
 
     @property
@@ -151,8 +170,8 @@ class Network:
                 listen = self._listen if may_listen and relayed is None else ()
                 seed = self._seed if listen and self._seed else secrets.token_bytes(SEED)
                 try:
-                    async with open_host(HostConfig(key_seed=seed, listen=listen, tap=self.tap)) as host:
-                        self._addresses = host.addresses
+                    async with open_host(self._config(seed, listen)) as host:
+                        self._addresses = host.addresses if listen else ()
                         self._stands(listening=bool(listen))
                         ready()
                         if relayed is None:
@@ -173,6 +192,12 @@ class Network:
                     self.carrier.apart.clear()
                     self._reach_changed.set()
 
+    def _config(self, seed: bytes, listen: tuple[str, ...]) -> HostConfig:
+        """What the host is started with. One that listens for neighbours alone turns everybody else away."""
+        if self.lan and not listen:
+            return HostConfig(seed, (ANYWHERE,), tap=self.tap, admits=self.nearby.admits)
+        return HostConfig(seed, listen, tap=self.tap)
+
     def _stands(self, *, listening: bool) -> None:
         self.listening = listening
         self.problem = CANNOT_LISTEN if self._listen and not listening and self.relayed is None else None
@@ -184,7 +209,7 @@ class Network:
         gossip = await host.join(topic(commons), self.carrier.validate)
         again = False
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._until_going, nursery.cancel_scope, None, self.also)
+            nursery.start_soon(self._until_going, nursery.cancel_scope, (None, self.also, self.lan))
             nursery.start_soon(self.carrier.receive, gossip)
             for peer in targets(commons, (*self._peers, *self.also), host.peer_id):
                 nursery.start_soon(self._keep_dialled, host, peer)
@@ -198,7 +223,7 @@ class Network:
     async def _be_relayed(self, host: Host, clock: Clock, relayed: Relayed) -> None:
         """Use a host that neither listens nor gossips: it dials relays, and nobody else."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._until_going, nursery.cancel_scope, relayed, self.also)
+            nursery.start_soon(self._until_going, nursery.cancel_scope, (relayed, self.also, self.lan))
             order, taken = relayed.order(), set[PeerId]()
             for _ in range(max(1, min(WANTED, len(relayed.relays)))):
                 nursery.start_soon(self._keep_a_relay, host, relayed, order, taken)
@@ -207,11 +232,13 @@ class Network:
 
     async def _meet(self, host: Host, clock: Clock, nursery: trio.Nursery, relayed: Relayed | None) -> None:
         """Serve streams and accompany who is connected, until the host ends."""
+        if self.lan:
+            nursery.start_soon(self.nearby.run, host, self.carrier.commons)
 
         def neighbour(peer: PeerId) -> Neighbour:
             if peer not in self._neighbours:
                 relay = relayed is not None and peer in relayed.relays
-                made = Neighbour(peer, host, self.carrier, clock, self._reach_changed.set, relay=relay)
+                made = Neighbour(peer, host, self.carrier, clock, self._note, relay=relay)
                 if made.feed is not None:
                     made.feed.on_changed = partial(self._feed_changed, made.feed)
                     made.feed.on_fed = lambda peer, frames: self.carrier.watch.fed(peer, frames, trio.current_time())
@@ -240,9 +267,9 @@ class Network:
                         scopes.pop(peer).cancel()
                     self._forget(peer)
 
-    async def _until_going(self, scope: trio.CancelScope, now: Relayed | None, also: tuple[str, ...]) -> None:
-        """End the host when the reach, or the relays, are others than these."""
-        while self.relayed == now and self.also == also:
+    async def _until_going(self, scope: trio.CancelScope, now: tuple[Relayed | None, tuple[str, ...], bool]) -> None:
+        """End the host when reach, relays or the local network are to be others than these."""
+        while (self.relayed, self.also, self.lan) == now:
             await self._going.wait()
         scope.cancel()
 
@@ -368,7 +395,7 @@ class Network:
             ]
             now = (
                 self.reached, self.listening, self.problem, feeds, self.switched, frozenset(self.unanswered),
-                self._noticed,
+                self._noticed, self.near, self.nearby.problem,
             )  # fmt: skip
             if now != told:
                 told = now

@@ -107,6 +107,16 @@ UNKNOWN_WAIT: Final = Problem(
     _NOTHING,
     "Wait for the outbox, or for a join that this profile holds.",
 )
+NOT_ON_A_LAN: Final = Problem(
+    "This machine is on no local network on which it could look for others of this community.",
+    "Nothing was sent there; what you write waits, or goes by another way.",
+    "Connect it to the network that the others are on (with IPv4); it is tried again by itself.",
+)
+NO_SEEKER: Final = Problem(
+    "This node has nothing to look for others on the local network with.",
+    _NOTHING,
+    "Start it as tertulia node does.",
+)
 
 
 def nameless(what: str) -> Problem:

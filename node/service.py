@@ -45,6 +45,7 @@ from tertulia.protocol.text import clean_name
 if TYPE_CHECKING:
     from tertulia.node.clock import Clock
     from tertulia.node.config import Config
+    from tertulia.node.nearby import Seeker
     from tertulia.node.network import Tap
     from tertulia.node.profile import Profile
     from tertulia.protocol.commons_card import SignedCard
@@ -79,12 +80,20 @@ class State(StrEnum):
 class Service:
     """A running node without any client. Tells the carriers' news to the core, if there is one."""
 
-    def __init__(self, profile: Profile, config: Config, clock: Clock, *, tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        config: Config,
+        clock: Clock,
+        *,
+        tap: Tap | None = None,
+        seeker: Seeker | None = None,
+    ) -> None:
         self.profile, self.config, self.clock = profile, config, clock
         self.carrying: Carrying
         self.on_shown: list[Shown] = []
         """Called, in the service's task, when a view's rows have changed."""
-        self._tap = tap
+        self._tap, self._seeker = tap, seeker
         self._shelf: Shelf
         self._vault: Vault | None = None
         self._driver: Driver | None = None
@@ -121,8 +130,9 @@ class Service:
         self._shelf = await trio.to_thread.run_sync(self._open_archive)
         network = self.config.network
         self.carrying = Carrying(
-            self._shelf, self.clock, self, listen=network.listen, peers=network.peers, tap=self._tap
-        )
+            self._shelf, self.clock, self,
+            listen=network.listen, peers=network.peers, tap=self._tap, seeker=self._seeker,
+        )  # fmt: skip
         self.carrying.on_gone = self._gone
         self.carrying.on_followed = self._card_followed
         self.carrying.on_proposed = self._card_proposed

@@ -64,6 +64,8 @@ class Label(bytes, Enum):
     KNOCK_ID = b"t1 knock id"  # hash: the id of a knock, of its plaintext
     KNOCK_PERSONA = b"t1 knock persona"  # signature: a knock's persona key is held
     KNOCK_SESSION = b"t1 knock session"  # signature: a knock's session key is held
+    LAN_KEY = b"t1 lan key"  # keyed hash: the key of a minute's datagrams on a local network, under the commons key
+    LAN_PORT = b"t1 lan port"  # keyed hash: the port of a minute's calls there, under the commons key
     OFFER = b"t1 offer"  # HPKE and box: the context of an invite for one contact
     PAIR_FRAME = b"t1 pair frame"  # KDF: the keys of the frames between two members, of their personas' DH
     PERSONA_ID = b"t1 persona id"  # hash: the id of a persona in its dialogue

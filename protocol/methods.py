@@ -95,6 +95,7 @@ METHODS: Mapping[str, Method] = {
     "commons.sign": Method({"card": TEXT}, {"commons": TEXT}, REVISED),
     "commons.renew": Method({}, {"commons": TEXT}, REVISED),
     "commons.reach": Method({"reach": TEXT}, {"commons": TEXT}, ("commons", "reach")),
+    "commons.lan": Method({"on": FLAG}, {"commons": TEXT}, ("commons", "on")),
     "dialogue.new": Method(
         {"title": TEXT},
         {"commons": TEXT, "quorum": INT, "track": TEXT, "languages": TEXTS, "keep": INT, "simulation": FLAG},

@@ -47,3 +47,9 @@ def rows_of(result: Mapping[str, object], name: str) -> list[dict[str, object]]:
     """A list of rows in a node's result; empty when absent or of another type."""
     value = result.get(name)
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list | tuple) else []
+
+
+def lines_of(row: Mapping[str, object], name: str) -> list[str]:
+    """A list of one-line texts of a node's row, each stripped; empty when absent or of another type."""
+    value = row.get(name)
+    return [strip_line(one) for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []

@@ -7,7 +7,7 @@ stripped. A sentence that must fit a narrow screen has a short form that promise
 from collections.abc import Mapping, Sequence
 
 from tertulia.protocol.control import Row
-from tertulia.tui.guard import int_of, line_of, rows_of
+from tertulia.tui.guard import int_of, line_of, lines_of, rows_of
 from tertulia.tui.relay_words import community_lines
 from tertulia.tui.when import moment_of
 
@@ -120,7 +120,11 @@ def _reach(commons: list[dict[str, object]]) -> str:
     devices = counted(peers, "device", "devices")
     if direct:
         return f"{devices} connected, directly: your address is visible to them"
-    names = relay_names(commons)
+    names, near = relay_names(commons), sum(int_of(row, "nearby") for row in commons)
+    here = f"{counted(near, 'device', 'devices')} on this network"
+    if near:
+        relayed = f"relayed by {' and '.join(names)}, and " if names else "no relay, but "
+        return f"{relayed}{here}: they alone see your address"
     return f"relayed by {' and '.join(names)}: they alone see your address" if names else f"{devices} connected"
 
 
@@ -130,7 +134,8 @@ def _reach_short(commons: list[dict[str, object]]) -> str:
     peers = sum(int_of(row, "peers") for row in commons)
     if peers == 0:
         return "Nobody reachable"
-    direct = any(line_of(row, "reach") == "direct" and int_of(row, "peers") for row in commons)
+    bare = [row for row in commons if line_of(row, "reach") == "direct" or int_of(row, "nearby")]
+    direct = any(int_of(row, "peers") for row in bare)
     return f"{peers} connected, see your address" if direct else f"{counted(peers, 'relay', 'relays')} see your address"
 
 
@@ -144,7 +149,8 @@ def status_lines(status: Value) -> list[str]:
     """The status in full, a sentence a line."""
     lines = [line_of(status, "sentence")]
     for row in rows_of(status, "commons"):
-        where = f" It listens here, at {line_of(row, 'address')}." if row.get("listening") else ""
+        place = next(iter(lines_of(row, "addresses")), line_of(row, "address"))
+        where = f" It listens here, at {place}." if row.get("listening") else ""
         devices = counted(int_of(row, "peers"), "device", "devices")
         lines.append(f"{community(row)}: {devices} connected.{where}")
         lines += community_lines(row)

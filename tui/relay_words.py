@@ -6,7 +6,7 @@ what its operator says is quoted as a claim.
 
 from collections.abc import Mapping
 
-from tertulia.tui.guard import line_of, rows_of
+from tertulia.tui.guard import int_of, line_of, rows_of
 
 Value = Mapping[str, object]
 
@@ -32,6 +32,18 @@ def relay_lines(relay: Value) -> list[str]:
     return lines + [words for key in ("problem", "card") if (words := line_of(relay, key))]
 
 
+def lan_line(row: Value) -> str:
+    """Whether this machine looks for members on its local network; nothing while it does not."""
+    lan = line_of(row, "lan")
+    if lan in {"", "off"}:
+        return ""
+    if lan != "on":
+        return lan
+    near = int_of(row, "nearby")
+    found = f"{near} found" if near else "nobody found yet"
+    return f"It looks for members on the network this machine is on: {found}."
+
+
 def community_lines(row: Value) -> list[str]:
     """A community's reach, its relays, and who can see this machine's address."""
     relayed = line_of(row, "reach") == "relayed"
@@ -41,4 +53,6 @@ def community_lines(row: Value) -> list[str]:
         lines.append(sees)
     elif not relayed:
         lines.append("Devices connect directly: they see each other's network address.")
+    if lan := lan_line(row):
+        lines.append(lan)
     return lines + [words for key in ("switched", "error") if (words := line_of(row, key)) and words not in lines]

@@ -85,6 +85,7 @@ class CommunityMethods:
             "commons.sign": self._sign,
             "commons.renew": self._renew,
             "commons.reach": self._reach,
+            "commons.lan": self._lan,
         }
 
     async def _card(self, params: Params) -> Answer:
@@ -208,6 +209,12 @@ class CommunityMethods:
         await self._service.carrying.choose(commons, Reach(wanted))
         self._service.status_changed()
         return {"commons": commons.hex(), "reach": wanted}
+
+    async def _lan(self, params: Params) -> Answer:
+        commons, on = self._which(params), bool(params["on"])
+        await self._service.carrying.look_around(commons, on=on)
+        self._service.status_changed()
+        return {"commons": commons.hex(), "on": on}
 
 
 def _relay(params: Params) -> Relay:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from tertulia.node.addresses import parse_listen, published
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control import relay_says
 from tertulia.node.reach import Reach, relayed
@@ -73,8 +74,33 @@ def who_sees(carried: Carried | None) -> str:
             return "Everyone who connects, and everyone who holds an invite of it, sees this machine's address."
         return "Everyone this machine is connected with sees its address."
     names = relayed(carried.card, carried.tried).names
-    seen = [names.get(peer, f"…{peer[-6:]}") for peer in network.neighbours]
+    near = network.nearby.among(network.neighbours)
+    seen = sorted(names.get(peer, f"…{peer[-6:]}") for peer in network.neighbours if peer not in near)
+    if near:
+        seen.append("one device on this network" if len(near) == 1 else f"{len(near)} devices on this network")
     if not seen:
         return "No relay answers, so nobody sees this machine's address; what you write waits here."
-    verb = "sees" if len(seen) == 1 else "see"
-    return f"{' and '.join(sorted(seen))} {verb} this machine's address, and nobody else does."
+    verb = "sees" if len(seen) == 1 and len(near) <= 1 else "see"
+    told = f"{' and '.join(seen)} {verb} this machine's address, and nobody else does."
+    return f"No relay answers; {told}" if len(near) == len(network.neighbours) else told
+
+
+def lan_words(carried: Carried | None) -> str:
+    """Whether this machine looks for members on its local network: off, on, or why it cannot just now."""
+    if carried is None or not carried.lan:
+        return "off"
+    problem = carried.network.nearby.problem
+    return "on" if problem is None else problem.error
+
+
+def own_addresses(carried: Carried | None) -> list[str]:
+    """Where others can dial this machine, each with its PeerId: for a person to pass on. None unless it is direct."""
+    if carried is None:
+        return []
+    commons, found = carried.served.commons, list[str]()
+    for text in carried.network.addresses:
+        place, _, peer = text.rpartition("/p2p/")
+        if commons.peer and peer == peer_text(commons.peer):
+            found += [f"{announced}/p2p/{peer}" for announced in commons.addresses]
+        found += [f"{address}/p2p/{peer}" for address in published(parse_listen(place))]
+    return list(dict.fromkeys(found))

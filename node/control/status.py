@@ -10,7 +10,7 @@ import importlib.metadata
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from tertulia.node.control.relay_rows import relay_rows, who_sees
+from tertulia.node.control.relay_rows import lan_words, own_addresses, relay_rows, who_sees
 from tertulia.node.reach import Reach
 from tertulia.node.service import Service, State
 from tertulia.protocol import views
@@ -65,9 +65,12 @@ def _row(served: Served, carried: Carried | None) -> dict[str, Value]:
         "name": clean_name(commons.name),
         "address": commons.addresses[0] if commons.addresses else "",
         "listening": carried is not None and carried.network.listening,
+        "addresses": list(own_addresses(carried)),
         "peers": 0 if carried is None else carried.network.reached,
         "reach": (Reach.DIRECT if carried is None else carried.reach).value,
         "relays": relay_rows(carried),
+        "lan": lan_words(carried),
+        "nearby": 0 if carried is None else carried.network.near,
         "sees": who_sees(carried),
         "switched": "" if carried is None else carried.network.switched,
         "error": _error(carried, problem),

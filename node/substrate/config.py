@@ -28,7 +28,8 @@ class HostConfig:
 
     `tap` is for audits: it is called with every decrypted payload received from a neighbour, directly after Noise and
     before anything interprets it, in the order of arrival on each connection. It must return quickly and not raise.
-    `network` replaces TCP; time is trio's, so a virtual clock is given to `trio.run` and not to a host.
+    `admits` is asked about the address of whoever connects over TCP, before a byte is read or sent; whom it does not
+    want is closed. `network` replaces TCP; time is trio's, so a virtual clock is given to `trio.run` and not to a host.
     """
 
     key_seed: bytes = field(repr=False)
@@ -37,6 +38,7 @@ class HostConfig:
     tap: Callable[[PeerId, bytes], None] | None = None
     inbound_limit: int = LIMIT_INBOUND_CONNECTIONS
     network: Network | None = None
+    admits: Callable[[str], bool] | None = None
 
     def __post_init__(self) -> None:
         if len(self.key_seed) != SEED_BYTES:

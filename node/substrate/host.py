@@ -215,7 +215,7 @@ class Host:
 def _transport(config: HostConfig) -> ITransport:
     """How this host reaches others."""
     if config.network is None:
-        return HostTCP()
+        return HostTCP(config.admits)
     return config.network.transport(endpoint(Multiaddr(config.listen[0]))[0] if config.listen else None)
 
 

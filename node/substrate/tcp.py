@@ -23,6 +23,8 @@ from multiaddr import Multiaddr
 
 _FAMILY_OF = {"ip4": AF_INET, "ip6": AF_INET6, "dns4": AF_INET, "dns6": AF_INET6, "dns": AF_UNSPEC}
 _RECEIVE_BYTES = 64 * 1024
+Admits = Callable[[str], bool]
+"""Says of an IP address whether whoever connects from there is spoken with."""
 
 
 class BufferedTCPStream(TrioTCPStream):
@@ -101,8 +103,9 @@ class HostListener(IListener):
 
     background_nursery: trio.Nursery
 
-    def __init__(self, handler: THandler) -> None:
+    def __init__(self, handler: THandler, admits: Admits | None = None) -> None:
         self._handler = handler
+        self._admits = admits
         self._listeners: list[trio.SocketListener] = []
         self._serving = trio.CancelScope()
         self._stopped = trio.Event()
@@ -126,8 +129,12 @@ class HostListener(IListener):
 
     async def _accept(self, stream: trio.SocketStream) -> None:
         handler = cast("Callable[[BufferedTCPStream], Awaitable[None]]", self._handler)
+        wire = BufferedTCPStream(stream)
+        if self._admits is not None and not self._admits((wire.get_remote_address() or ("", 0))[0]):
+            await trio.aclose_forcefully(stream)
+            return
         try:
-            await handler(BufferedTCPStream(stream))
+            await handler(wire)
         except Exception:  # noqa: BLE001  one bad connection must not end the listener; the swarm has counted it
             await trio.aclose_forcefully(stream)
 
@@ -146,7 +153,14 @@ class HostListener(IListener):
 
 
 class HostTCP(TCP):
-    """The library's TCP transport, with our streams, our listeners and the system's resolver."""
+    """The library's TCP transport, with our streams, our listeners and the system's resolver.
+
+    Whoever connects from an address that `admits` does not want is closed without a word.
+    """
+
+    def __init__(self, admits: Admits | None = None) -> None:
+        super().__init__()
+        self._admits = admits
 
     async def dial(self, maddr: Multiaddr) -> IRawConnection:
         """Connect to `maddr`; every address its name has is tried. Raises OpenConnectionError."""
@@ -167,7 +181,7 @@ class HostTCP(TCP):
 
     def create_listener(self, handler_function: THandler) -> IListener:  # type: ignore[override]
         """A listener of ours; the library names its own class where the interface asks for IListener."""
-        return HostListener(handler_function)
+        return HostListener(handler_function, self._admits)
 
 
 def endpoint(maddr: Multiaddr) -> tuple[str, int, int]:

@@ -222,6 +222,9 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         assert (await call(ana, "commons.renew"))["state"] == "published"
         assert (await call(ana, "commons.card"))["state"] == "followed"
         await call(ana, "commons.reach", reach="direct")
+        await call(ana, "commons.lan", on=False)
+        with pytest.raises(LocalError, match="nothing to look"):
+            await ana.call("commons.lan", {"on": True})  # this test starts its nodes without a seeker
         await call(ana, "status")
         await call(ana, "clock.confirm")
         await call(ana, "keep", on=True)

@@ -11,6 +11,7 @@ import trio
 
 from tertulia.node.carrier import Carrier
 from tertulia.node.clock import Clock, wall_clock
+from tertulia.node.nearby import Seeker
 from tertulia.node.network import Network
 from tertulia.node.quota import DAILY, Allowance
 from tertulia.node.shelf import Shelf
@@ -105,11 +106,13 @@ async def network(
     listen: str = LOOPBACK,
     peers: tuple[str, ...] = (),
     ear: Ear | None = None,
+    seeker: Seeker | None = None,
 ) -> AsyncIterator[tuple[Network, Ear]]:
-    """A commons on the network; it listens when it has a seed."""
+    """A commons on the network; it listens when it has a seed, and looks on the local network when it has a seeker."""
     ear = ear or Ear()
     async with carrier(folder, where, ear) as one:
-        net = Network(one, (listen,) if seed else (), seed, peers, ear)
+        net = Network(one, (listen,) if seed else (), seed, peers, ear, seeker)
+        net.lan = seeker is not None
         async with trio.open_nursery() as nursery:
             await nursery.start(net.run, wall_clock)
             yield net, ear

@@ -351,6 +351,10 @@ class FakeNode:
         self.commons[0]["reach"] = reach
         return {"commons": self.commons[0]["commons"], "reach": reach}
 
+    def do_commons_lan(self, on: bool, commons: str = "") -> dict:
+        self.commons[0]["lan"] = "on" if on else "off"
+        return {"commons": self.commons[0]["commons"], "on": on}
+
     def do_commons_ticket(self, commons: str = "") -> dict:
         row = next(row for row in self.commons if commons in {"", row["name"]})
         return {"commons": row["commons"], "name": row["name"], "ticket": "RELAY:QD2NNABQ"}

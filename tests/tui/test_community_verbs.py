@@ -9,6 +9,7 @@ from fake_node import NodeThread, populated
 
 from tertulia.tui.cli.command import run
 from tertulia.tui.phrases import status_words
+from tertulia.tui.relay_words import community_lines, lan_line
 
 ADDRESS = "/dns4/relay.example.org/tcp/4001/p2p/12D3KooWLisboa"
 
@@ -73,6 +74,43 @@ def test_a_barer_reach_is_asked_for_first(node, capsys):
     assert "Relays alone" in say(capsys, "commons", "reach", "relayed")
     assert run(["commons", "reach", "shielded", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]
+
+
+def test_the_local_network_is_asked_for_first(node, capsys):
+    refused = say(capsys, "commons", "lan", "on", code=1)
+    assert "no terminal to ask" in refused
+    assert not [call for call in node.calls if call[0] == "commons.lan"]
+    assert "looked for" in say(capsys, "commons", "lan", "on", "--yes")
+    assert ("commons.lan", {"on": True}) in node.calls
+    assert "Nobody is looked for" in say(capsys, "commons", "lan", "off")
+    assert ("commons.lan", {"on": False}) in node.calls
+
+
+def test_the_own_address_is_shown_to_pass_on(node, capsys):
+    node.commons.append({"commons": "c0ffee", "name": "Harbour", "relays": [], "addresses": []})
+    assert "Nobody can dial this machine" in say(capsys, "commons", "address")
+    node.commons[-1]["addresses"] = ["/ip4/192.168.1.7/tcp/4001/p2p/12D3\x1b[31mKoo"]
+    shown = say(capsys, "commons", "address", "--community", "harbour")
+    assert shown == "Harbour: /ip4/192.168.1.7/tcp/4001/p2p/12D3[31mKoo\n"
+    assert "Nobody can dial" in say(capsys, "commons", "address", "--community", "elsewhere")
+
+
+def test_the_status_line_counts_neighbours_apart_from_relays():
+    def line(width, **more):
+        return status_words({"state": "unlocked", "commons": [{"peers": 2, "reach": "relayed", **more}]}, width)
+
+    fed = [{"name": "Lisboa", "state": "fed"}]
+    assert line(100, relays=fed, nearby=1) == (
+        "relayed by Lisboa, and 1 device on this network: they alone see your address"
+    )
+    assert line(100, nearby=2) == "no relay, but 2 devices on this network: they alone see your address"
+    assert line(50, nearby=2) == "2 connected, see your address"
+    row = {"name": "Aldea", "reach": "relayed", "sees": "Nobody does."}
+    assert lan_line(row | {"lan": "off"}) == ""
+    assert community_lines(row | {"lan": "on"})[-1].endswith("nobody found yet.")
+    assert community_lines(row | {"lan": "on", "nearby": 3})[-1].endswith("3 found.")
+    nowhere = "This machine is on no local network."
+    assert nowhere in community_lines(row | {"lan": nowhere})
 
 
 def test_the_status_line_names_the_relays():

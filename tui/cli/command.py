@@ -27,9 +27,9 @@ from tertulia.tui.cli import (
 )
 from tertulia.tui.cli.border import DONE, NOT_UNDERSTOOD, within
 from tertulia.tui.cli.carry_verbs import carry
-from tertulia.tui.cli.community_verbs import commons
 from tertulia.tui.cli.context import DEFAULT_WAIT, LIMIT_WAIT, Context
 from tertulia.tui.cli.output import Output
+from tertulia.tui.cli.reach_verbs import commons
 from tertulia.tui.cli.relay_verb import hand_over, relay
 from tertulia.tui.guard import strip_line
 from tertulia.tui.profile import find_profile

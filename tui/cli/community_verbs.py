@@ -1,16 +1,13 @@
-"""The verbs about a community's card: commons card, relays, stewards, sign, renew, reach.
+"""The verbs about a community's card: commons card, relays, stewards, sign, renew.
 
-docs/spec/commons.md; DESIGN §8. What bares this machine's address is asked first. A change that needs other stewards
-says how many are lacking, and what they have to type.
+docs/spec/commons.md. A change that needs other stewards says how many are lacking, and what they have to type.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.card_words import card_lines
-from tertulia.tui.cli import ask
 from tertulia.tui.cli.commons_verbs import Flag, Hidden, commons
 from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.client import Params
@@ -26,15 +23,15 @@ commons.command(stewards)
 
 Community = Annotated[str, Parameter(name="--community")]
 
-UNASKED = Problem(
-    error="Direct reach shows this machine's address to others, and there is no terminal to ask you on.",
-    safe="Nothing was changed: the community is reached as before.",
-    next="Say yes beforehand with --yes.",
-)
 
-
-def _where(community: str) -> Params:
+def where(community: str) -> Params:
+    """The parameter that names a community, if one was named."""
     return {"commons": community} if community else {}
+
+
+def names(row: dict[str, object]) -> set[str]:
+    """What a person may call the community of this row."""
+    return {line_of(row, "name").casefold(), line_of(row, "commons")}
 
 
 def _revised(result: dict[str, object]) -> list[str]:
@@ -56,7 +53,7 @@ async def card(*, community: Community = "", context: Annotated[Context, Hidden]
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.card", **_where(community)))
+        result = plain(await client.call("commons.card", **where(community)))
     context.output.result(result, card_lines(result))
 
 
@@ -72,7 +69,7 @@ async def list_(*, community: Community = "", context: Annotated[Context, Hidden
     """
     async with context.unlocked() as client:
         rows = rows_of(plain(await client.call("commons.list")), "commons")
-    chosen = [row for row in rows if not community or community.casefold() in _names(row)]
+    chosen = [row for row in rows if not community or community.casefold() in names(row)]
     lines: list[str] = []
     for row in chosen:
         for one in rows_of(row, "relays"):
@@ -82,10 +79,6 @@ async def list_(*, community: Community = "", context: Annotated[Context, Hidden
                 lines.append(f"  {card}")
     lines += [line_of(row, "sees") for row in chosen]
     context.output.result({"commons": chosen}, lines or ["No community of yours lists a relay."])
-
-
-def _names(row: dict[str, object]) -> set[str]:
-    return {line_of(row, "name").casefold(), line_of(row, "commons")}
 
 
 @relays.command
@@ -112,7 +105,7 @@ async def add(
         Its name or id; may be left out when you are in one only.
 
     """
-    params: Params = {"address": address, "words": words, "seed": seed, **_where(community)}
+    params: Params = {"address": address, "words": words, "seed": seed, **where(community)}
     async with context.unlocked() as client:
         result = plain(await client.call("commons.relays.add", **params))
         await context.delivered(client)
@@ -138,7 +131,7 @@ async def remove(relay: str, /, *, community: Community = "", context: Annotated
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.relays.remove", relay=relay, **_where(community)))
+        result = plain(await client.call("commons.relays.remove", relay=relay, **where(community)))
         await context.delivered(client)
     context.output.result(result, _revised(result))
 
@@ -156,7 +149,7 @@ async def try_(address: str, /, *, community: Community = "", context: Annotated
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.relays.try", address=address, **_where(community)))
+        result = plain(await client.call("commons.relays.try", address=address, **where(community)))
     context.output.result(result, ["It is tried from now on; tertulia commons relays list says whether it answers."])
 
 
@@ -171,7 +164,7 @@ async def key(*, community: Community = "", context: Annotated[Context, Hidden])
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.stewards.key", **_where(community)))
+        result = plain(await client.call("commons.stewards.key", **where(community)))
     context.output.result(result, [line_of(result, "steward")])
 
 
@@ -235,7 +228,7 @@ async def succeed(
 
 
 async def _steward(method: str, steward: str, quorum: int, community: str, context: Context, **more: str) -> None:
-    params: Params = {"steward": steward, **more, **_where(community), **({"quorum": quorum} if quorum else {})}
+    params: Params = {"steward": steward, **more, **where(community), **({"quorum": quorum} if quorum else {})}
     async with context.unlocked() as client:
         result = plain(await client.call(method, **params))
         await context.delivered(client)
@@ -255,7 +248,7 @@ async def sign(proposal: str, /, *, community: Community = "", context: Annotate
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.sign", card=proposal, **_where(community)))
+        result = plain(await client.call("commons.sign", card=proposal, **where(community)))
         await context.delivered(client)
     context.output.result(result, _revised(result))
 
@@ -271,39 +264,6 @@ async def renew(*, community: Community = "", context: Annotated[Context, Hidden
 
     """
     async with context.unlocked() as client:
-        result = plain(await client.call("commons.renew", **_where(community)))
+        result = plain(await client.call("commons.renew", **where(community)))
         await context.delivered(client)
     context.output.result(result, _revised(result))
-
-
-@commons.command
-async def reach(
-    how: Literal["relayed", "direct"],
-    /,
-    *,
-    community: Community = "",
-    yes: Annotated[bool, Flag] = False,
-    context: Annotated[Context, Hidden],
-) -> None:
-    """Choose who may see this machine's address: relays alone, or everyone it is connected with.
-
-    Parameters
-    ----------
-    how
-        relayed or direct.
-    community
-        Its name or id; may be left out when you are in one only.
-    yes
-        Choose direct without being asked.
-
-    """
-    question = "Everyone this machine is then connected with sees its address. Be reached directly?"
-    if how == "direct" and not yes and not ask.agrees(question, UNASKED):
-        raise LocalError(
-            Problem("You said no.", "Nothing was changed: the community is reached as before.", "Nothing to do.")
-        )
-    async with context.unlocked() as client:
-        result = plain(await client.call("commons.reach", reach=how, **_where(community)))
-    relayed = "Relays alone see this machine's address from now on."
-    words = {"relayed": relayed, "direct": "Reached directly from now on."}
-    context.output.result(result, [words[how]])
