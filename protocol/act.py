@@ -14,10 +14,11 @@ from typing import TypeAlias
 from tertulia.protocol.facilitation import Steer
 from tertulia.protocol.ids import EventId, PersonaId
 from tertulia.protocol.precedence import End
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.roster import Remove, Role, Settle
 from tertulia.protocol.seat import Order, Use
 
-Proposal: TypeAlias = Remove | Role | Settle | Steer
+Proposal: TypeAlias = Remove | Role | Settle | Steer | Breakout
 """What can be proposed and signed by several."""
 
 

@@ -92,7 +92,7 @@ def _epochs(dialogue: Dialogue, lack: Lack, to: Recipient) -> tuple[EpochId, ...
     for key in lack.epochs:
         fact = state.epochs.get(key)
         if fact is not None and key in dialogue.secrets:
-            roster = state.roster_at((fact.event,))
+            roster = state.room_roster_at(fact.epoch.room, (fact.event,))
             if to.persona in roster and roster_hash(roster) == fact.epoch.roster_hash:
                 found.append(key)
     return tuple(found)
@@ -103,10 +103,13 @@ def _untold(dialogue: Dialogue, event: Event, lack: Lack, to: Recipient) -> list
     told = list(keyring.unheard(dialogue, event.id))
     if lack.cut is None:
         return told
-    held = {one.id: one for one in dialogue.events.values() if one.header.room == dialogue.plenary}
+    state = dialogue.state
+    places = {room.id for room in dialogue.places if to.persona in room.members}
+    held = {one.id: one for one in dialogue.events.values() if one.header.room in places}
     after = past(held, lack.events) if lack.events else set(held)
     missed = after - past(held, lack.cut)
-    heard = (held[key] for key in missed if to.persona in dialogue.state.roster_at(held[key].header.control))
+    heads = {key: (held[key].header.room, held[key].header.control) for key in missed}
+    heard = (held[key] for key, (room, control) in heads.items() if to.persona in state.room_roster_at(room, control))
     return [*told, *sorted(heard, key=lambda one: one.order)]
 
 

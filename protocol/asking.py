@@ -22,8 +22,10 @@ from tertulia.protocol.retold import Retold, is_past, open_retold, retold_contex
 from tertulia.protocol.turn import MS_PER_MINUTE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tertulia.protocol.core import Core
-    from tertulia.protocol.ids import DialogueId, PersonaId
+    from tertulia.protocol.ids import DialogueId, EpochId, PersonaId
     from tertulia.protocol.item import Item
     from tertulia.protocol.turn import Turn
 
@@ -93,8 +95,8 @@ def _ask(core: Core, turn: Turn, dialogue: Dialogue, asking: Asking, most: int) 
     epochs = list(lacking.epochs(dialogue, turn.minute, core.retention(dialogue)))
     epochs.sort(key=lambda key: (-state.epochs[key].epoch.created, key))
     events = lacking.events(dialogue)
-    speech = asking.everything or not events.isdisjoint(state.rooms[dialogue.plenary].missing)
-    asked = _whom(dialogue)[:most]
+    speech = asking.everything or any(not events.isdisjoint(room.missing) for room in dialogue.places)
+    asked = _whom(dialogue, epochs)[:most]
     lack = Lack(
         asked=tuple(sorted(asked)),
         epochs=tuple(sorted(epochs[:LIMIT_LACKING])),
@@ -113,12 +115,15 @@ def _ask(core: Core, turn: Turn, dialogue: Dialogue, asking: Asking, most: int) 
             core.outbox.queue(turn, Entry(dialogue.commons, pair, items))
 
 
-def _whom(dialogue: Dialogue) -> list[PersonaId]:
-    """The others on the roster: facilitators, then those who spoke last, then the rest."""
+def _whom(dialogue: Dialogue, epochs: Iterable[EpochId]) -> list[PersonaId]:
+    """The others on the roster: those in a breakout of which something lacks, facilitators, who spoke, the rest."""
     state = dialogue.state
+    lacks = {state.epochs[key].epoch.room for key in epochs}
+    apart = (room for room in dialogue.places[1:] if room.id in lacks or room.missing - dialogue.lost)
+    mates = [persona for room in apart for persona in sorted(room.members)]
     facilitators = [persona for persona in sorted(state.roster) if state.members[persona].facilitator]
     spoke = [entry.author for entry in reversed(state.rooms[dialogue.plenary].log[-RECENT:])]
-    order = dict.fromkeys([*facilitators, *spoke, *sorted(state.roster)])
+    order = dict.fromkeys([*mates, *facilitators, *spoke, *sorted(state.roster)])
     return [persona for persona in order if persona != dialogue.me and persona in state.roster]
 
 
@@ -145,5 +150,7 @@ def take_retold(core: Core, turn: Turn, key: DialogueId, item: Item) -> tuple[Ev
         dialogue.asking = replace(dialogue.asking, everything=more, turns=0 if more else dialogue.asking.turns)
         if more:
             _again(turn, dialogue, SOON_MS)
-    fresh = {event.id: event for event in events if event.id not in dialogue.events}
+    places = {room.id for room in dialogue.places}
+    mine = (event for event in events if event.header.room in places or not dialogue.is_known_apart(event.header.room))
+    fresh = {event.id: event for event in mine if event.id not in dialogue.events}
     return tuple(event.erased() if is_past(event, turn.minute, days) else event for event in fresh.values())

@@ -22,7 +22,7 @@ from tertulia.protocol.mark import Accept, Alarm, Lack
 from tertulia.protocol.newcomer import Newcomer
 from tertulia.protocol.persona import persona_id
 from tertulia.protocol.proposing import Motion, put
-from tertulia.protocol.room import OpenRoom
+from tertulia.protocol.room import Breakout, OpenRoom
 from tertulia.protocol.roster import Admit, Announce, Cosign, Introduce, Leave, Prekeys, Remove, Role, Settle
 from tertulia.protocol.ruling import Record, by_order
 from tertulia.protocol.seat import Claim, Order, Removal, Seat, Use
@@ -36,7 +36,7 @@ FOUNDED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """An epoch with where it was announced. `false`: it is for others than were the roster in its past."""
+    """An epoch with where it was announced. `false`: it is not for just those in its room, or by none of them."""
 
     epoch: Epoch
     order: Order
@@ -112,8 +112,20 @@ class Authority:
         return self.stands(seat, past) and self.record.ruling(past).under.facilitates(seat, past)
 
     def is_open(self, room: RoomId, past: int) -> bool:
-        """Say whether a room had been opened in that past."""
+        """Say whether a room had been opened in that past; it stays so whatever becomes of who opened it."""
+        act = self.record.breakouts.get(room)
+        if act is not None:
+            return act.is_complete(past)
         return room in self.rooms and bool(self.ancestry.mark(EventId(room)) & past)
+
+    def room_roster(self, room: RoomId, past: int) -> frozenset[PersonaId]:
+        """Who takes part in a room, in that past: everybody who is in; of a breakout those of them it is for."""
+        act = self.record.breakouts.get(room)
+        roster = self.roster(past)
+        if act is None:
+            return roster
+        assert isinstance(act.body, Breakout), "kept apart when it was proposed"
+        return roster.intersection(act.body.members)
 
     def persona_of(self, newcomer: Newcomer) -> PersonaId:
         """Who these keys are in this dialogue."""
@@ -163,9 +175,10 @@ class Authority:
                 return author, NoOp.SECOND_CHARTER
             case Admit() | OpenRoom():
                 return author, self._facilitate(event, body, claim.seat, past)
-            case Remove() | Role() | Settle() | Cosign() | Steer():
+            case Remove() | Role() | Settle() | Cosign() | Steer() | Breakout():
                 people = self.roster(past), self.facilitators(past), self.charter.quorum
-                rooms = frozenset(room for room in self.rooms if self.is_open(room, past))
+                every = (*self.rooms, *self.record.breakouts)
+                rooms = frozenset(room for room in every if self.is_open(room, past))
                 return author, put(Motion(self.record, event, body, claim.seat, past, *people, rooms))
             case Leave():
                 claim.seat.end(event.id, self.ancestry.mark(event.id))
@@ -278,9 +291,10 @@ class Authority:
 
     def _announce(self, event: Event, body: Announce, seat: Seat, past: int) -> NoOp | None:
         """Record an epoch. Whether its roster is the present one is asked by whoever wants to seal under it."""
-        false = body.roster_hash != roster_hash(self.roster(past))
         if not self.is_open(body.room, past):
             return NoOp.NO_ROOM
+        people = self.room_roster(body.room, past)
+        false = body.roster_hash != roster_hash(people) or seat.persona not in people
         epoch = make_epoch(
             self.dialogue, body.room, body.parents, body.roster_hash, seat.persona, body.commitment, body.created
         )

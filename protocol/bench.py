@@ -63,13 +63,17 @@ class Bench:
         past = ancestry.past(control)
         claim, reason = self._authority.speaker(actor, past)
         seat = claim.seat if claim else None
+        if not self._authority.is_open(room, past):
+            reason = NoOp.NO_ROOM
         if seat is not None and reason is None and not seat.acceptance & past:
             reason = NoOp.NOT_ACCEPTED
+        if seat is not None and reason is None and seat.persona not in self._authority.room_roster(room, past):
+            reason = NoOp.NOT_IN_ROOM
         if seat is not None and reason is None:
             reason = silence(self._authority.record, room, seat.persona, past)
         refused = not ancestry.refused.isdisjoint(control)
         known = () if seat is None else rounds_for(self._authority.record, room, seat.persona, past)
-        here = self._authority.roster(past) if known else frozenset()
+        here = self._authority.room_roster(room, past) if known else frozenset()
         return Verdict(seat, reason, past, ancestry.follows(control) - 1, refused, known, here)
 
 

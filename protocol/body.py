@@ -16,7 +16,7 @@ from tertulia.protocol.facilitation import Steer, decode_act
 from tertulia.protocol.mark import MarkAct, decode_mark
 from tertulia.protocol.propose import Propose, decode_propose
 from tertulia.protocol.revise import Revise, decode_revise
-from tertulia.protocol.room import OpenRoom, decode_room
+from tertulia.protocol.room import RoomAct, decode_room
 from tertulia.protocol.roster import RosterAct, decode_roster
 from tertulia.protocol.say import Say, decode_say
 from tertulia.protocol.stance import Stance, decode_stance
@@ -54,7 +54,7 @@ class Opaque(StrEnum):
 
 Words: TypeAlias = Say | Revise | Propose | Stance
 """What is said in rooms."""
-Body: TypeAlias = Charter | RosterAct | OpenRoom | Words | Steer | MarkAct | Opaque
+Body: TypeAlias = Charter | RosterAct | RoomAct | Words | Steer | MarkAct | Opaque
 SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE})
 """Kinds that stand in rooms."""
 

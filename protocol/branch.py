@@ -73,4 +73,5 @@ def _record(before: Record, found: Record, seats: dict[Seat, Seat]) -> dict[Use,
     found.acts = {act.event: act for act in acts.values()}
     found.grants = {member: [acts[act] for act in given] for member, given in before.grants.items()}
     found.steers = {room: [acts[act] for act in done] for room, done in before.steers.items()}
+    found.breakouts = {room: acts[act] for room, act in before.breakouts.items()}
     return uses

@@ -13,6 +13,7 @@ from typing import Final
 
 from tertulia.protocol.act import Need, Part, Proposal
 from tertulia.protocol.authority import Announced, Opened
+from tertulia.protocol.body import Kind
 from tertulia.protocol.charter import LIMIT_CHARTER, LIMIT_MEMBERS, LIMIT_TITLE, dialogue_id
 from tertulia.protocol.cover import LIMIT_COVERED, Cover
 from tertulia.protocol.encoding import Value, decode, encode
@@ -24,6 +25,7 @@ from tertulia.protocol.ids import ActorId, DialogueId, EpochId, EventId, Persona
 from tertulia.protocol.item import LIMIT_ITEM_BYTES
 from tertulia.protocol.newcomer import LIMIT_PREKEYS, Newcomer
 from tertulia.protocol.prekey import LIMIT_MINUTE, Prekey
+from tertulia.protocol.room import Breakout, decode_room
 from tertulia.protocol.roster import Remove, Role, Settle, decode_roster
 from tertulia.protocol.rounds import Turns, read_turns, turns_value
 from tertulia.protocol.seat import Brought, Order
@@ -137,10 +139,13 @@ class ActTold:
     def to_value(self) -> Value:
         """`[body, part, count, [[lamport, event, place, facilitates], …]]`; what a removal knew is not told.
 
-        The body of a facilitation act stands in a list of its own. Its count is 0 where it stands in everybody's past.
+        The body of a facilitation act stands in a list of its own, that of a breakout there with its kind before it.
+        The count of both is 0 where it stands in everybody's past.
         """
         body = Remove(self.body.member) if isinstance(self.body, Remove) else self.body
-        said: Value = [body.encode()] if isinstance(body, Steer) else body.encode()
+        said: Value = body.encode()
+        if isinstance(body, Steer | Breakout):
+            said = [body.encode()] if isinstance(body, Steer) else [int(Kind.ROOM), body.encode()]
         signatures: list[Value] = [[*order, place, facilitates] for order, place, facilitates in self.signatures]
         return [said, self.need.part, self.need.count, signatures]
 
@@ -148,8 +153,8 @@ class ActTold:
     def from_value(cls, value: Value, seats: int) -> ActTold:
         """Read what `to_value` gives, beside so many seats. Raises RemoteError: SIZE, ENCODING, SHAPE."""
         said, part, count, signatures = as_list(value, 4)
-        body = decode_act(as_bytes(as_list(said, 1)[0])) if isinstance(said, list) else decode_roster(as_bytes(said))
-        if not isinstance(body, Remove | Role | Settle | Steer):
+        body = _decode_body(said)
+        if not isinstance(body, Remove | Role | Settle | Steer | Breakout):
             raise wrong("not an act")
         signed = []
         for entry in as_list(signatures, most=LIMIT_TOLD):
@@ -157,7 +162,7 @@ class ActTold:
             signed.append((_order(lamport, event), as_int(place, 0, seats - 1), as_bool(facilitates)))
         if not signed:
             raise wrong("an act by nobody")
-        least = 0 if isinstance(body, Steer) else 1
+        least = 0 if isinstance(body, Steer | Breakout) else 1
         need = Need(Part(as_int(part, Part.MEMBER, Part.FACILITATOR)), as_int(count, least, LIMIT_MEMBERS))
         return cls(body, need, tuple(signed))
 
@@ -228,6 +233,16 @@ class Checkpoint:
             strays=Cover.from_value(strays),
             turns=read_turns(turns),
         )
+
+
+def _decode_body(said: Value) -> object:
+    if not isinstance(said, list):
+        return decode_roster(as_bytes(said))
+    *kind, body = as_list(said, most=2) or [b""]
+    if kind:
+        as_int(kind[0], Kind.ROOM, Kind.ROOM)
+        return decode_room(as_bytes(body))
+    return decode_act(as_bytes(body))
 
 
 def _order(lamport: Value, event: Value) -> Order:

@@ -49,6 +49,7 @@ from tertulia.protocol.inputs import (
     NameContact,
     NewDialogue,
     OfferInvite,
+    OpenBreakout,
     RefuseKnock,
     RemoveMember,
     RevealMe,
@@ -98,11 +99,9 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
         case SayText():
             value = _say(core, turn, command)
         case Utter():
-            value = uttering.utter(core, turn, _here(core, command.dialogue), command.words)
-        case AdmitKnock():
-            value = _answer(core, turn, command.knock, admit=True)
-        case RefuseKnock():
-            value = _answer(core, turn, command.knock, admit=False)
+            value = uttering.utter(core, turn, _here(core, command.dialogue), command.words, command.room)
+        case AdmitKnock() | RefuseKnock():
+            value = _answer(core, turn, command.knock, admit=isinstance(command, AdmitKnock))
         case RemoveMember():
             value = _remove(core, turn, command)
         case SetRole():
@@ -111,6 +110,8 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
             value = _sign(core, turn, command)
         case Facilitate():
             value = facilitating.facilitate(core, turn, _here(core, command.dialogue), command)
+        case OpenBreakout():
+            value = facilitating.break_out(core, turn, _here(core, command.dialogue), command)
         case AcceptRules():
             value = _accept(core, turn, command)
         case LeaveDialogue():
@@ -238,7 +239,8 @@ def _say(core: Core, turn: Turn, command: SayText) -> dict[str, Value]:
     dialogue = _here(core, command.dialogue)
     text = clean(command.text, LIMIT_SAY_TEXT + 1).strip()
     words = Say("message", text)
-    may_speak(dialogue, words)
+    room = dialogue.plenary if command.room is None else command.room
+    may_speak(dialogue, room, words, turn.minute)
     revealing.must_have_looked(core, dialogue.id)
     if not text:
         raise refuse("There is nothing to send.", "Write something first.")
@@ -246,7 +248,7 @@ def _say(core: Core, turn: Turn, command: SayText) -> dict[str, Value]:
         raise refuse(
             f"This is too long: a message has at most {LIMIT_SAY_TEXT} bytes.", "Split it into several messages."
         )
-    event = dialogue.author(turn, dialogue.plenary, Kind.SAY, words.encode())
+    event = dialogue.author(turn, room, Kind.SAY, words.encode())
     sending.send_room(core, turn, dialogue, event)
     return {"id": event.id.hex(), "state": "stored"}
 

@@ -308,7 +308,7 @@ class Core:
             item = whole
         match target:
             case InDialogue():
-                self._for_dialogue(turn, target.dialogue, item)
+                self._for_dialogue(turn, target, item)
             case OnCard() if item.type == ItemType.CARD:
                 joining.take_card(self, turn, target.join, item)
             case OnWelcome() if item.type == ItemType.WELCOME:
@@ -322,11 +322,15 @@ class Core:
             case _:
                 assert_never(target)
 
-    def _for_dialogue(self, turn: Turn, key: DialogueId, item: Item) -> None:
+    def _for_dialogue(self, turn: Turn, target: InDialogue, item: Item) -> None:
+        key = target.dialogue
         if item.type == ItemType.EVENT:
             event = event_from_value(item.body)
             if event.header.dialogue != key:
                 raise RemoteError(RejectReason.ID, "event of another dialogue")
+            room = event.header.room
+            if room != target.room if target.room else self.dialogues[key].is_known_apart(room):
+                raise RemoteError(RejectReason.ID, "event of another room")
             if event.id not in self.dialogues[key].events:
                 self.own(key).accept(turn, event)
                 if event.header.room == CONTROL:
@@ -362,7 +366,9 @@ class Core:
             facts = dialogue.state.epochs
             for key, secret in dialogue.secrets.items():
                 if key in facts:
-                    yield dialogue.commons, epoch_trial(dialogue.id, secret, facts[key].epoch.created)
+                    epoch = facts[key].epoch
+                    room = epoch.room if dialogue.state.is_apart(epoch.room) else None
+                    yield dialogue.commons, epoch_trial(dialogue.id, secret, epoch.created, room)
             for door in dialogue.doors.values():
                 yield dialogue.commons, door_trial(dialogue.id, door)
             for keys in dialogue.pairs.values():

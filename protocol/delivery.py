@@ -136,18 +136,21 @@ def addressed(dialogue: Dialogue, event: Event) -> frozenset[PersonaId]:
     Whoever came later will never read it, and is not waited for.
     """
     state = dialogue.state
-    known = state.roster_at(event.header.control)
+    known = state.room_roster_at(event.header.room, event.header.control)
     return known.intersection(state.roster) - {state.actors.get(event.header.actor)}
 
 
 def is_alone(dialogue: Dialogue, event: Event) -> bool:
     """Whether this was said while nobody else was there: it goes to nobody, then or later."""
-    return dialogue.state.roster_at(event.header.control) <= {dialogue.state.actors.get(event.header.actor)}
+    people = dialogue.state.room_roster_at(event.header.room, event.header.control)
+    return people <= {dialogue.state.actors.get(event.header.actor)}
 
 
 def receivers(dialogue: Dialogue, event: Event) -> tuple[PersonaId, ...]:
-    """Who of those it was said to is known to have received this event."""
+    """Who of those it was said to is known to have received this event. Receipts are about the plenary alone."""
     place = event.header
+    if dialogue.state.is_apart(place.room):
+        return ()
     return tuple(
         persona
         for persona in sorted(addressed(dialogue, event))

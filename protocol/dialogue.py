@@ -38,7 +38,7 @@ from tertulia.protocol.share import Share
 from tertulia.protocol.state import Status
 
 if TYPE_CHECKING:
-    from tertulia.protocol.state import Entry, EpochFact, Member, State
+    from tertulia.protocol.state import Entry, EpochFact, Member, Room, State
     from tertulia.protocol.turn import Turn
 
 SALT_BYTES: Final = 16
@@ -196,6 +196,22 @@ class Dialogue:
     def plenary(self) -> RoomId:
         """The one room of a `conversation`: the earliest opened."""
         return next(iter(self.state.rooms))
+
+    @property
+    def places(self) -> tuple[Room, ...]:
+        """The plenary, then the breakouts that I take part in."""
+        rooms = self.state.rooms
+        mine = (room for room in rooms.values() if room.breakout is not None and self.me in room.members)
+        return (rooms[self.plenary], *mine)
+
+    def is_over(self, room: RoomId, minute: int) -> bool:
+        """Say whether a room is closed, by facilitators or by its time."""
+        found = self.state.rooms[room]
+        return self.state.steering[room].closed or (found.breakout is not None and found.breakout.is_over(minute))
+
+    def is_known_apart(self, room: RoomId) -> bool:
+        """Say whether a room was a breakout when the state was last looked at: it costs no fold."""
+        return self._folded is not None and self._folded.state.is_apart(room)
 
     def accept(self, turn: Turn, event: Event) -> None:
         """Hold a verified event of this dialogue that was not held before."""

@@ -17,7 +17,7 @@ from tertulia.protocol.outbox import Entry, Lane, LaneKind
 
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
-    from tertulia.protocol.ids import DialogueId, EpochId, EventId
+    from tertulia.protocol.ids import DialogueId, EpochId, EventId, RoomId
     from tertulia.protocol.turn import Turn
 
 
@@ -31,23 +31,28 @@ class MakeEpoch:
 
 def owe_epoch(core: Core, turn: Turn, dialogue: Dialogue) -> None:
     """A facilitator makes an epoch for each roster, and again after a third of the retention; anyone else does when
-    they must send and there is none.
+    they must send and there is none. In a breakout who reports back makes one too.
 
     An epoch that somebody else made does not do: nobody can see from here with whom they have shared it.
     """
-    member = dialogue.member
-    if member is None or not member.facilitator or dialogue.alone:
+    if dialogue.alone:
         return
     life = core.retention(dialogue) * MINUTES_PER_DAY // 3
-    if not keyring.has_epoch(dialogue, dialogue.me, turn.minute - life + 1):
+    if keyring.keeps(dialogue) and not keyring.has_epoch(dialogue, dialogue.me, turn.minute - life + 1):
         make_epoch(core, turn, dialogue)
+    for room in dialogue.places[1:]:
+        kept = keyring.keeps(dialogue, room.id) and len(room.members) > 1 and not dialogue.is_over(room.id, turn.minute)
+        if kept and not keyring.has_epoch(dialogue, dialogue.me, room=room.id):
+            make_epoch(core, turn, dialogue, room.id)
 
 
-def make_epoch(core: Core, turn: Turn, dialogue: Dialogue) -> None:
-    """Begin an epoch for the present roster, unless one is being made."""
-    if any(isinstance(job, MakeEpoch) and job.dialogue == dialogue.id for job in core.jobs.values()):
+def make_epoch(core: Core, turn: Turn, dialogue: Dialogue, room: RoomId | None = None) -> None:
+    """Begin an epoch for the present roster of a room, unless one is being made."""
+    place = dialogue.plenary if room is None else room
+    jobs = (job for job in core.jobs.values() if isinstance(job, MakeEpoch) and job.dialogue == dialogue.id)
+    if any(job.epoch.epoch.room == place for job in jobs):
         return
-    job = keyring.prepare(dialogue, turn)
+    job = keyring.prepare(dialogue, turn, place)
     requests = keyring.requests(dialogue, turn, job.epoch, job.secret, job.recipients)
     core.seal(turn, MakeEpoch(dialogue.id, job), requests)
 
@@ -56,12 +61,15 @@ def epoch_made(core: Core, turn: Turn, job: MakeEpoch, boxes: tuple[bytes, ...])
     """Its shares are sealed: hold it and make it known, if the roster is still the one it is for."""
     dialogue = core.own(job.dialogue)
     epoch = job.epoch.epoch
-    if dialogue.standing is not Standing.IN or epoch.roster_hash != dialogue.state.roster_hash:
+    if dialogue.standing is not Standing.IN or epoch.roster_hash != dialogue.state.roster_hash_of(epoch.room):
         return
     parents = {parent: dialogue.state.epochs[parent] for parent in epoch.parents}
     event = keyring.announce(dialogue, turn, job.epoch)
     core.keys_changed()
     given = [share.to_item() for share in keyring.shares(dialogue, epoch, job.epoch.recipients, boxes)]
+    if dialogue.state.is_apart(epoch.room):
+        core.outbox.queue(turn, Entry(dialogue.commons, Lane(LaneKind.DOOR, dialogue.id), (to_item(event), *given)))
+        return
     opens = keyring.roots(dialogue, epoch.id)
     doors: dict[EpochId, EventId | None] = {
         door: None if door in opens else fact.event

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Final
 from tertulia.protocol import lacking, sending
 from tertulia.protocol.effects import View
 from tertulia.protocol.event import CONTROL, Kind
-from tertulia.protocol.facilitation import CLOSED, DEEDS, LIMIT_REASON, Deed, Steer
+from tertulia.protocol.facilitation import CLOSED, DEEDS, LIMIT_REASON, About, Deed, Steer
 from tertulia.protocol.ids import EventId
 from tertulia.protocol.method.cutting import NOTHING, draw, line
 from tertulia.protocol.method.rules import What
+from tertulia.protocol.proposing import LIMIT_BREAKOUTS
 from tertulia.protocol.refusal import refuse
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.steering import Agreed, Steering
-from tertulia.protocol.text import clean
+from tertulia.protocol.text import clean, clean_name
 from tertulia.protocol.views import name_of
 from tertulia.protocol.views_proceedings import awaited
 
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
     from tertulia.protocol.cut import Cut
     from tertulia.protocol.dialogue import Dialogue
     from tertulia.protocol.encoding import Value
-    from tertulia.protocol.inputs import Facilitate
+    from tertulia.protocol.ids import RoomId
+    from tertulia.protocol.inputs import Facilitate, OpenBreakout
     from tertulia.protocol.state import ActFact
     from tertulia.protocol.turn import Turn
 
 LIMIT_ROUND: Final = 60 * 24 * 60
-"""Minutes that a round may stay open."""
+"""Minutes that a round, or a breakout, may stay open."""
+LEAST: Final = 2
+"""Members of a breakout: nobody breaks out alone."""
 
 
 def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) -> dict[str, Value]:
@@ -39,10 +44,11 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     Raises: LocalError when I may not, or it would change nothing.
     """
     text = clean(command.text, LIMIT_REASON + 1).strip()
-    _check(dialogue, turn, command, text)
+    room = _room(dialogue, command)
+    _check(dialogue, turn, command, room, text)
     opens, closes = (turn.minute, turn.minute + command.minutes) if command.deed is Deed.ROUND else (0, 0)
-    upto = _upto(dialogue) if command.deed is Deed.CUT else None
-    body = Steer(command.deed, dialogue.plenary, command.subject, text, opens, closes, upto)
+    upto = _upto(dialogue, room) if command.deed is Deed.CUT else None
+    body = Steer(command.deed, room, command.subject, text, opens, closes, upto)
     event = dialogue.author(turn, CONTROL, Kind.ACT, body.encode())
     sending.send_control(core, turn, dialogue, event)
     turn.changed(View.PEOPLE, dialogue.id)
@@ -51,19 +57,16 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     return {"act": event.id.hex(), "state": fact.outcome.value}
 
 
-def _check(dialogue: Dialogue, turn: Turn, command: Facilitate, text: str) -> None:
-    state, member, rule = dialogue.state, dialogue.member, DEEDS[command.deed]
-    quorum = state.charter.quorum if rule.harsh and state.charter is not None else 1
-    enough = sum(one.facilitator for one in state.members.values()) >= quorum
-    if enough and (member is None or not member.facilitator):
-        raise refuse("Only those who facilitate can do this.", "Ask one of them; “members” says who they are.")
+def _check(dialogue: Dialogue, turn: Turn, command: Facilitate, room: RoomId, text: str) -> None:
+    state, rule = dialogue.state, DEEDS[command.deed]
+    _may(dialogue, harsh=rule.harsh)
     if not text:
         raise refuse("This needs a reason that everybody can read.", "Say why, in a sentence.")
     if len(text) > LIMIT_REASON:
         raise refuse(f"A reason has at most {LIMIT_REASON} characters.", "Say it in fewer words.")
     if command.deed is Deed.ROUND and not 1 <= command.minutes <= LIMIT_ROUND:
         raise refuse("A round stays open from a minute to 60 days.", "Say for how long, such as 72h.")
-    stands = state.steering[dialogue.plenary]
+    stands = state.steering[room]
     if stands.closed and command.deed not in CLOSED:
         raise refuse("This room is closed.", "Read on; or begin another dialogue.")
     if command.deed in {Deed.MUTE, Deed.GIVE} and command.subject not in state.roster:
@@ -71,17 +74,61 @@ def _check(dialogue: Dialogue, turn: Turn, command: Facilitate, text: str) -> No
     if command.deed is Deed.FIX and not _is_proposed(dialogue, command.subject):
         raise refuse("That was not proposed for the agenda.", "See what was: tertulia proceedings")
     if command.deed in {Deed.END, Deed.ROUND}:
-        _wait_for_all(dialogue, turn)
+        _wait_for_all(dialogue, turn, room)
     if not _changes(stands, command):
         raise refuse("That is so already.", "See what was done: tertulia acts")
 
 
-def _upto(dialogue: Dialogue) -> Cut:
-    """Everything said so far in the plenary.
+def _may(dialogue: Dialogue, *, harsh: bool) -> None:
+    state, member = dialogue.state, dialogue.member
+    quorum = state.charter.quorum if harsh and state.charter is not None else 1
+    enough = sum(one.facilitator for one in state.members.values()) >= quorum
+    if enough and (member is None or not member.facilitator):
+        raise refuse("Only those who facilitate can do this.", "Ask one of them; “members” says who they are.")
+
+
+def _room(dialogue: Dialogue, command: Facilitate) -> RoomId:
+    """The room named, else that of the message it is about, else the plenary."""
+    if command.room is not None:
+        return command.room
+    about = dialogue.events.get(EventId(command.subject)) if DEEDS[command.deed].about is About.EVENT else None
+    return dialogue.plenary if about is None or about.header.room not in dialogue.state.rooms else about.header.room
+
+
+def break_out(core: Core, turn: Turn, dialogue: Dialogue, command: OpenBreakout) -> dict[str, Value]:
+    """Open a room for some, or propose it where several must sign.
+
+    Raises: LocalError when I may not, or it is none.
+    """
+    state, title = dialogue.state, clean_name(command.title)
+    _may(dialogue, harsh=True)
+    if not title:
+        raise refuse("A room needs a title.", "Give it a few words that say what it is for.")
+    members = tuple(sorted(set(command.members)))
+    if len(members) < LEAST or not state.roster.issuperset(members):
+        raise refuse("A room is for two or more who are in the dialogue.", "List the people to see who is.")
+    if command.rapporteur not in members:
+        raise refuse("Who reports back must be in the room.", "Name one of those you put there.")
+    if not 0 <= command.minutes <= LIMIT_ROUND:
+        raise refuse("A room stays open for up to 60 days.", "Say for how long, such as 2h.")
+    if sum(isinstance(act.body, Breakout) for act in state.acts) >= LIMIT_BREAKOUTS:
+        raise refuse(f"This dialogue has had {LIMIT_BREAKOUTS} rooms.", "Go on in those there are.")
+    closes = turn.minute + command.minutes if command.minutes else 0
+    body = Breakout(title, members, command.rapporteur, closes)
+    event = dialogue.author(turn, CONTROL, Kind.ROOM, body.encode())
+    sending.send_control(core, turn, dialogue, event)
+    turn.changed(View.PEOPLE, dialogue.id)
+    turn.changed(View.DIALOGUES)
+    fact = next(act for act in dialogue.state.acts if act.event == event.id)
+    return {"act": event.id.hex(), "room": event.id.hex(), "state": fact.outcome.value}
+
+
+def _upto(dialogue: Dialogue, place: RoomId) -> Cut:
+    """Everything said so far in a room.
 
     Raises: LocalError when there is nothing, not all of it is here, or it is counted already.
     """
-    room = dialogue.state.rooms[dialogue.plenary]
+    room = dialogue.state.rooms[place]
     if not room.heads:
         raise refuse("There is nothing to count yet.", "Ask people where they stand first.")
     if lacking.events(dialogue):
@@ -116,9 +163,10 @@ def _is_proposed(dialogue: Dialogue, subject: bytes) -> bool:
     return matter is not None and matter.what is What.AGENDA and not matter.is_withdrawn
 
 
-def _wait_for_all(dialogue: Dialogue, turn: Turn) -> None:
+def _wait_for_all(dialogue: Dialogue, turn: Turn, room: RoomId) -> None:
     """A round is not cut short while somebody may still be asleep. Raises LocalError."""
-    lacking = sorted(name_of(dialogue.state, one) for one, until in awaited(dialogue).items() if until > turn.minute)
+    everybody = awaited(dialogue, room).items()
+    lacking = sorted(name_of(dialogue.state, one) for one, until in everybody if until > turn.minute)
     if lacking:
         raise refuse(
             f"A round is open, and {', '.join(lacking)} may still be offline or asleep.",

@@ -59,9 +59,13 @@ class Speech:
 
 
 def read_speech(ground: Ground, bench: Bench, said: Iterable[Event]) -> Speech:
-    """Sort what was said by rooms, and read each room; what names no room its author could know is a stray."""
+    """Sort what was said by rooms, and read each room; what names no room its author could know is a stray.
+
+    What names a breakout is never a stray, opened or not: others have not got it, and strays count with everybody.
+    """
     authority, ancestry = ground.authority, ground.authority.ancestry
-    judged: dict[RoomId, list[Judged]] = {room: [] for room in authority.rooms}
+    breakouts = authority.record.breakouts
+    judged: dict[RoomId, list[Judged]] = {room: [] for room in (*authority.rooms, *breakouts)}
     strays: list[Event] = []
     waiting: set[EventId] = set()
     lacks: set[EventId] = set()
@@ -79,7 +83,7 @@ def read_speech(ground: Ground, bench: Bench, said: Iterable[Event]) -> Speech:
             lacks.update(lacking)
             continue
         verdict = bench.verdict(event)
-        if authority.is_open(header.room, verdict.past):
+        if header.room in breakouts or authority.is_open(header.room, verdict.past):
             judged[header.room].append((event, verdict))
         else:
             strays.append(event)

@@ -25,7 +25,7 @@ from tertulia.protocol.fold_one import join
 from tertulia.protocol.fold_speech import Speech, in_order
 from tertulia.protocol.ground import Ground
 from tertulia.protocol.ids import EventId, RoomId
-from tertulia.protocol.portrait import cited, named_in, portray, room_of, state_hash
+from tertulia.protocol.portrait import cited, heard, named_in, portray, state_hash
 from tertulia.protocol.room import OpenRoom
 from tertulia.protocol.roster import Cosign
 from tertulia.protocol.state import NoOp, State
@@ -101,7 +101,8 @@ def _moves_speech(before: Authority, after: Authority) -> bool:
     """Say whether what was judged last changes what became of speech: a removal does, and a new room."""
     known = {seat.order for seat in before.seats}
     removals = [seat.removals for seat in after.seats if seat.order in known]
-    return removals != [seat.removals for seat in before.seats] or before.rooms.keys() != after.rooms.keys()
+    rooms = before.rooms.keys() != after.rooms.keys() or before.record.breakouts.keys() != after.record.breakouts.keys()
+    return rooms or removals != [seat.removals for seat in before.seats]
 
 
 def _hear(folded: Folded, event: Event, held: Held) -> Folded | None:
@@ -117,7 +118,8 @@ def _hear(folded: Folded, event: Event, held: Held) -> Folded | None:
     if absent:
         speech = replace(speech, waiting=speech.waiting | {event.id}, lacks=speech.lacks.union(absent))
         return replace(folded, state=_waiting(state, event, absent, held), speech=speech)
-    if not authority.is_open(header.room, bench.verdict(event).past):
+    apart = header.room in authority.record.breakouts
+    if not apart and not authority.is_open(header.room, bench.verdict(event).past):
         speech = _astray(speech, event)
         return replace(folded, state=_told(state, speech, event, NoOp.NO_ROOM, None), speech=speech)
     log = join(header.room, speech.logs[header.room], event, bench, held)
@@ -162,7 +164,8 @@ def _told(state: State, speech: Speech, event: Event, reason: NoOp | None, room:
     rooms = state.rooms
     if room is not None:
         log = speech.logs[room]
-        rooms = {**rooms, room: room_of(room, rooms[room].title, log)}
+        if room in rooms:  # else a breakout that is only proposed
+            rooms = {**rooms, room: heard(rooms[room], log)}
         reached = max(citing.lamports[room], log.cover.named[event.id])
         citing = replace(
             citing,

@@ -187,6 +187,8 @@ def _turns(ground: Ground, everything: int) -> dict[RoomId, Turns]:
     """Who has spoken in the rounds that are still of account, by rooms and rounds ascending."""
     found: dict[RoomId, Turns] = {}
     for room, turns in sorted(ground.turns.items()):
+        if room not in ground.authority.rooms:  # who has spoken in a breakout is for those in it
+            continue
         known = [known.event for known in rounds(ground.authority.record, room, everything) if known.event in turns]
         if known:
             told = sorted(known)[:LIMIT_ROUNDS_TOLD]
@@ -195,7 +197,7 @@ def _turns(ground: Ground, everything: int) -> dict[RoomId, Turns]:
 
 
 def _standing(authority: Authority, ancient: int, told: list[Act]) -> tuple[ActTold, ...]:
-    """What facilitators did that stands in everybody's past, as needing nobody's signature any more.
+    """What facilitators did that stands in everybody's past, as needing nobody's signature any more; so breakouts too.
 
     Of what lifts, only that which lifts something told.
     """
@@ -207,6 +209,9 @@ def _standing(authority: Authority, ancient: int, told: list[Act]) -> tuple[ActT
         if act not in told
         and (DEEDS[deed].stands or any(lifts(body, other.steer) for other in told if other.steer is not None))
     }
+    for act in authority.record.breakouts.values():
+        if act not in told:
+            found[act.event] = ActTold(act.body, Need(act.need.part, 0), ((act.order, 0, False),))
     return tuple(sorted(found.values(), key=lambda act: act.signatures[0][0]))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.commons_chain import Chain
     from tertulia.protocol.facilitation import Deed
     from tertulia.protocol.frame import Frame
-    from tertulia.protocol.ids import CommonsId, DialogueId, EventId, FrameId, PersonaId
+    from tertulia.protocol.ids import CommonsId, DialogueId, EventId, FrameId, PersonaId, RoomId
     from tertulia.protocol.invite import Invite
 
 
@@ -111,18 +111,20 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class SayText:
-    """Say this in the dialogue's plenary, off the record."""
+    """Say this in a room of the dialogue, off the record; in the plenary where none is named."""
 
     dialogue: DialogueId
     text: str
+    room: RoomId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Utter:
-    """Say, propose or revise this in the dialogue's plenary, or take this stance there."""
+    """Say, propose or revise this in a room, or take this stance there: else where what it is about stands."""
 
     dialogue: DialogueId
     words: Words
+    room: RoomId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class SignAct:
 
 @dataclass(frozen=True, slots=True)
 class Facilitate:
-    """Do this to the dialogue's plenary, or propose it; `text` is why, or what is announced.
+    """Do this to a room, the plenary where none is named, or propose it; `text` is why, or what is announced.
 
     `subject`: the member or the event it is about; `minutes`: for how long a round is open.
     """
@@ -175,6 +177,18 @@ class Facilitate:
     deed: Deed
     text: str
     subject: bytes = b""
+    minutes: int = 0
+    room: RoomId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBreakout:
+    """Open a room for these members, or propose it; `minutes` until its end, 0: until it is closed."""
+
+    dialogue: DialogueId
+    title: str
+    members: tuple[PersonaId, ...]
+    rapporteur: PersonaId
     minutes: int = 0
 
 
@@ -317,6 +331,7 @@ Command = (
     | SetRole
     | SignAct
     | Facilitate
+    | OpenBreakout
     | AcceptRules
     | LeaveDialogue
     | MarkSeen

@@ -16,7 +16,7 @@ from tertulia.protocol import epoch as epochs
 from tertulia.protocol.effects import Table
 from tertulia.protocol.epoch import Epoch
 from tertulia.protocol.event import CONTROL, Event, Kind
-from tertulia.protocol.ids import EpochId, EventId, PersonaId
+from tertulia.protocol.ids import EpochId, EventId, PersonaId, RoomId
 from tertulia.protocol.lineage import past
 from tertulia.protocol.prekey import Prekey, is_live
 from tertulia.protocol.roster import Announce
@@ -50,33 +50,52 @@ class EpochJob:
     recipients: tuple[Recipient, ...]
 
 
-def usable(dialogue: Dialogue, minute: int) -> Epoch | None:
-    """The epoch to send under at this minute: a trusted one, no ancestor of another such, then the lowest id.
+def usable(dialogue: Dialogue, minute: int, room: RoomId | None = None) -> Epoch | None:
+    """The epoch to send under at this minute in a room: a trusted one, no ancestor of another such, then the lowest id.
 
-    A facilitator speaks under no other. Nobody is steered by an epoch that was shared with some only, unless there is
-    nothing else; who cannot open that one asks for it (answering.py).
+    Who keeps the room speaks under no other. Nobody is steered by an epoch that was shared with some only, unless there
+    is nothing else; who cannot open that one asks for it (answering.py).
     """
     state = dialogue.state
     fit = {
         fact.epoch.id
         for fact in state.epochs.values()
-        if not fact.voided
-        and fact.epoch.roster_hash == state.roster_hash
+        if _is_for(dialogue, fact, room)
         and fact.epoch.id in dialogue.secrets
         and epochs.may_seal(fact.epoch.created, minute)
     }
     trusted = {key for key in fit if _is_trusted(dialogue, key)}
-    member = dialogue.member
-    if trusted or (member is not None and member.facilitator):
+    if trusted or keeps(dialogue, room):
         fit = trusted
     newest = fit - _ancestors(dialogue, fit)
     return state.epochs[min(newest)].epoch if newest else None
 
 
+def _is_for(dialogue: Dialogue, fact: EpochFact, room: RoomId | None) -> bool:
+    """Whether an epoch is for those who take part now in a breakout, or, where none is named, for everybody."""
+    state, made_in = dialogue.state, fact.epoch.room
+    right = made_in == room if room is not None and state.is_apart(room) else not state.is_apart(made_in)
+    return right and not fact.voided and fact.epoch.roster_hash == state.roster_hash_of(made_in)
+
+
+def keeps(dialogue: Dialogue, room: RoomId | None = None) -> bool:
+    """Whether it is for me to make epochs in a room: I facilitate, or report back from it."""
+    member = dialogue.member
+    return member is not None and (member.facilitator or _reports(dialogue, room, dialogue.me))
+
+
+def _reports(dialogue: Dialogue, room: RoomId | None, persona: PersonaId) -> bool:
+    found = None if room is None else dialogue.state.rooms.get(room)
+    return found is not None and found.breakout is not None and found.breakout.rapporteur == persona
+
+
 def _is_trusted(dialogue: Dialogue, epoch: EpochId) -> bool:
-    """Whether I made it, and know with whom I shared it; or a facilitator did, who is trusted with the roster."""
-    sealer = dialogue.state.epochs[epoch].epoch.sealer
-    return sealer == dialogue.me or dialogue.state.members[sealer].facilitator
+    """Whether I made it, and know with whom I shared it; or a facilitator did, who is trusted with the roster, or whom
+    they named to report back from that room.
+    """
+    made = dialogue.state.epochs[epoch].epoch
+    facilitates = dialogue.state.members[made.sealer].facilitator
+    return made.sealer == dialogue.me or facilitates or _reports(dialogue, made.room, made.sealer)
 
 
 def _ancestors(dialogue: Dialogue, of: set[EpochId]) -> set[EpochId]:
@@ -90,15 +109,13 @@ def _ancestors(dialogue: Dialogue, of: set[EpochId]) -> set[EpochId]:
     return found
 
 
-def has_epoch(dialogue: Dialogue, sealer: PersonaId | None = None, since: int = 0) -> bool:
-    """Whether any epoch, mine to open or not, was made for the present roster; by this sealer, since this minute."""
-    state = dialogue.state
+def has_epoch(
+    dialogue: Dialogue, sealer: PersonaId | None = None, since: int = 0, room: RoomId | None = None
+) -> bool:
+    """Whether any epoch, mine to open or not, was made for the present roster of a room; by this sealer, since then."""
     return any(
-        not fact.voided
-        and fact.epoch.roster_hash == state.roster_hash
-        and sealer in {None, fact.epoch.sealer}
-        and fact.epoch.created >= since
-        for fact in state.epochs.values()
+        _is_for(dialogue, fact, room) and sealer in {None, fact.epoch.sealer} and fact.epoch.created >= since
+        for fact in dialogue.state.epochs.values()
     )
 
 
@@ -109,10 +126,14 @@ def can_let_in(dialogue: Dialogue) -> bool:
 
 
 def roots(dialogue: Dialogue, epoch: EpochId) -> frozenset[EpochId]:
-    """The epochs that open the doors behind which this one stands; itself where it opens one. Empty where unknown."""
+    """The epochs that open the doors behind which this one stands; itself where it opens one. Empty where unknown.
+
+    Epochs of breakouts open none: what goes behind a door is for everybody.
+    """
     facts = dialogue.state.epochs
     if dialogue.rooted[0] is not facts:
-        dialogue.rooted = facts, rooted(facts, dialogue.state.retention_days * MINUTES_PER_DAY // 3)
+        common = {key: fact for key, fact in facts.items() if not dialogue.state.is_apart(fact.epoch.room)}
+        dialogue.rooted = facts, rooted(common, dialogue.state.retention_days * MINUTES_PER_DAY // 3)
     return dialogue.rooted[1].get(epoch, frozenset())
 
 
@@ -170,15 +191,19 @@ def spoken_door(dialogue: Dialogue) -> EpochId | None:
     return next((door_of(dialogue, key) for key in frontier(dialogue)), None) if door is None else door
 
 
-def frontier(dialogue: Dialogue) -> tuple[EpochId, ...]:
+def frontier(dialogue: Dialogue, room: RoomId | None = None) -> tuple[EpochId, ...]:
     """The epochs that a new one supersedes: those that are nobody's parent; mine first, then facilitators', then lowest
     ids, at most four.
 
     Their doors are where the new one is made known, so only those count behind whose door I can speak, and one is
     superseded only by somebody who knew of it: else a member could cut all others off by an announcement of nothing.
+    In a breakout they are made known behind the door of all, and those count whose secret I hold.
     """
-    epochs_of = dialogue.state.epochs.items()
-    facts = {key: fact for key, fact in epochs_of if not fact.voided and door_of(dialogue, key) is not None}
+    every = {key: fact for key, fact in dialogue.state.epochs.items() if not fact.voided}
+    if room is not None and dialogue.state.is_apart(room):
+        facts = {key: fact for key, fact in every.items() if fact.epoch.room == room and key in dialogue.secrets}
+    else:
+        facts = {key: fact for key, fact in every.items() if door_of(dialogue, key) is not None}
     superseded = {
         parent
         for fact in facts.values()
@@ -200,22 +225,23 @@ def live_prekey(dialogue: Dialogue, persona: PersonaId, minute: int) -> Prekey |
     return next((key for key in prekeys if key.retention_days == days and is_live(key, minute)), None)
 
 
-def prepare(dialogue: Dialogue, turn: Turn) -> EpochJob:
-    """Draw a fresh secret for the present roster; its shares are then sealed by the driver."""
+def prepare(dialogue: Dialogue, turn: Turn, room: RoomId | None = None) -> EpochJob:
+    """Draw a fresh secret for the present roster of a room; its shares are then sealed by the driver."""
     state = dialogue.state
+    place = dialogue.plenary if room is None else room
     secret = turn.entropy(SECRET_BYTES)
     epoch = epochs.make_epoch(
         dialogue=dialogue.id,
-        room=dialogue.plenary,
-        parents=frontier(dialogue),
-        roster_hash=state.roster_hash,
+        room=place,
+        parents=frontier(dialogue, place),
+        roster_hash=state.roster_hash_of(place),
         sealer=dialogue.me,
         commitment=epochs.commitment(secret),
         created=turn.minute,
     )
     found = (
         (persona, live_prekey(dialogue, persona, turn.minute))
-        for persona in sorted(state.roster)
+        for persona in sorted(state.rooms[place].members)
         if persona != dialogue.me
     )
     recipients = tuple(Recipient(persona, prekey) for persona, prekey in found if prekey is not None)
@@ -307,6 +333,7 @@ def _door_ended(dialogue: Dialogue, door: EpochId) -> int:
         fact.epoch.created
         for fact in facts.values()
         if fact.epoch.roster_hash != roster
+        and not dialogue.state.is_apart(fact.epoch.room)
         and any(parent in facts and facts[parent].epoch.roster_hash == roster for parent in fact.epoch.parents)
     ]
     return max(later, default=1 << 40)

@@ -36,28 +36,31 @@ def epochs(dialogue: Dialogue, minute: int, days: int) -> frozenset[EpochId]:
     for key, fact in state.epochs.items():
         if key in dialogue.secrets or key in dialogue.lost or fact.epoch.created < first:
             continue
-        roster = state.roster_at((fact.event,))
+        roster = state.room_roster_at(fact.epoch.room, (fact.event,))
         if dialogue.me in roster - {fact.epoch.sealer} and roster_hash(roster) == fact.epoch.roster_hash:
             found.add(key)
     return frozenset(found)
 
 
 def events(dialogue: Dialogue) -> frozenset[EventId]:
-    """What others name and I do not hold, of the plenary and of the control room."""
-    state = dialogue.state
-    return (state.rooms[dialogue.plenary].missing | state.missing) - dialogue.lost
+    """What others name and I do not hold, of the rooms I am in and of the control room."""
+    return _missing(dialogue) - dialogue.lost
 
 
 def lost(dialogue: Dialogue) -> frozenset[bytes]:
-    """What others name and nobody who was asked has: events of the plenary and of the control room."""
-    state = dialogue.state
-    return (state.rooms[dialogue.plenary].missing | state.missing) & dialogue.lost
+    """What others name and nobody who was asked has: events of the rooms I am in and of the control room."""
+    return _missing(dialogue) & dialogue.lost
+
+
+def _missing(dialogue: Dialogue) -> frozenset[EventId]:
+    return dialogue.state.missing.union(*(room.missing for room in dialogue.places))
 
 
 def cut(dialogue: Dialogue) -> tuple[EventId, ...]:
-    """The latest events of the plenary up to which nothing is missing, ascending; of too many the highest."""
+    """The latest events of the rooms I am in up to which nothing is missing, ascending; of too many the highest."""
     state = dialogue.state
-    said = [event for event in dialogue.events.values() if event.header.room == dialogue.plenary]
+    places = {room.id for room in dialogue.places}
+    said = [event for event in dialogue.events.values() if event.header.room in places]
     whole: set[EventId] = set()
     heads: dict[EventId, int] = {}
     for event in sorted(said, key=lambda event: event.order):

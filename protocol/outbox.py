@@ -41,7 +41,7 @@ class LaneKind(IntEnum):
     """Which keys an entry is to be sealed under."""
 
     ROOM = 1
-    """The room's usable epoch when it is sent."""
+    """The usable epoch, when it is sent, of the breakout whose id is `key`; of the plenary where there is none."""
     DOOR = 2
     """The door of the present roster when it is sent."""
     OLD_DOOR = 3

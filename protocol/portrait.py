@@ -7,7 +7,7 @@ what an author could know was looked at before, in `authority` and `room_log`.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tertulia.protocol.act import Act
@@ -24,6 +24,7 @@ from tertulia.protocol.ground import Ground
 from tertulia.protocol.ids import ActorId, EpochId, EventId, PersonaId, RoomId
 from tertulia.protocol.labels import Label
 from tertulia.protocol.precedence import Did, voids
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.room_hash import Tally
 from tertulia.protocol.room_log import Numbers, RoomLog, number
 from tertulia.protocol.ruling import Under, by_order
@@ -92,10 +93,7 @@ def portray(ground: Ground, findings: Findings, speech: Speech, held: Container[
     under = authority.record.ruling(everything).under
     members = _members(authority, everything)
     roster = authority.roster(everything)
-    rooms = {
-        opened.id: room_of(opened.id, opened.title, speech.logs[opened.id])
-        for opened in sorted(authority.rooms.values(), key=by_order)
-    }
+    rooms = _rooms(authority, speech, everything)
     ground.live, ground.sure = _live(authority, everything, roster)
     control = _control_hash(ground, [members[persona] for persona in sorted(roster)])
     return State(
@@ -107,7 +105,7 @@ def portray(ground: Ground, findings: Findings, speech: Speech, held: Container[
         actors=_actors(authority),
         roster=roster,
         roster_hash=roster_hash(roster),
-        epochs=_epochs(authority, roster),
+        epochs=_epochs(authority),
         rooms=rooms,
         control_heads=ground.control.heads,
         acts=_acts(authority, everything),
@@ -125,9 +123,38 @@ def portray(ground: Ground, findings: Findings, speech: Speech, held: Container[
     )
 
 
-def room_of(key: RoomId, title: str, log: RoomLog) -> Room:
-    """A room as clients see it."""
-    return Room(key, title, log.entries, log.cover.heads, log.missing, log.cover.tally, log.turns)
+def _rooms(authority: Authority, speech: Speech, everything: int) -> dict[RoomId, Room]:
+    """The rooms in order: those for everybody, then the breakouts that were opened."""
+    found = {
+        opened.id: _room(opened.id, opened.title, authority, speech, everything)
+        for opened in sorted(authority.rooms.values(), key=by_order)
+    }
+    for room, body in _opened(authority, everything):
+        found[room] = replace(_room(room, body.title, authority, speech, everything), breakout=body)
+    return found
+
+
+def _room(key: RoomId, title: str, authority: Authority, speech: Speech, everything: int) -> Room:
+    empty_room = Room(key, title, (), (), frozenset(), Tally(), authority.room_roster(key, everything))
+    return heard(empty_room, speech.logs[key])
+
+
+def heard(room: Room, log: RoomLog) -> Room:
+    """A room with what was said in it."""
+    cover = log.cover
+    return replace(
+        room, log=log.entries, heads=cover.heads, missing=log.missing, tally=cover.tally, turns=log.turns
+    )
+
+
+def _opened(authority: Authority, everything: int) -> list[tuple[RoomId, Breakout]]:
+    """The breakouts that enough have signed, in order."""
+    acts = sorted(authority.record.breakouts.values(), key=by_order)
+    return [
+        (RoomId(act.event), act.body)
+        for act in acts
+        if isinstance(act.body, Breakout) and act.is_complete(everything)
+    ]
 
 
 def _members(authority: Authority, everything: int) -> dict[PersonaId, Member]:
@@ -193,16 +220,16 @@ def _void(authority: Authority, under: Under) -> dict[EventId, NoOp]:
     return {use.event: NoOp.VOID for use in authority.record.uses if under.is_void(use)}
 
 
-def _epochs(authority: Authority, roster: frozenset[PersonaId]) -> dict[EpochId, EpochFact]:
+def _epochs(authority: Authority) -> dict[EpochId, EpochFact]:
     """The epochs announced, in order.
 
     Voided: a removal of the sealer and the announcement knew nothing of each other; or it says that it is for the
-    present roster, but its sealer, who knows its secret, is not of it; or it is for people who were not the roster as
-    far as its sealer could know.
+    present roster of its room, but its sealer, who knows its secret, is not of it; or it is for people who were not
+    that roster as far as its sealer could know.
     """
     ancestry = authority.ancestry
-    present = roster_hash(roster)
     everything = ancestry.whole()
+    present: dict[RoomId, tuple[frozenset[PersonaId], bytes]] = {}
     removals: dict[PersonaId | None, list[Act]] = {}
     for act in authority.record.ruling(everything).strikes:
         if act.ends and voids(act.ends, Did.SEALED):
@@ -215,7 +242,11 @@ def _epochs(authority: Authority, roster: frozenset[PersonaId]) -> dict[EpochId,
             not (removal.is_complete(past) or removal.has_seen(mark, everything))
             for removal in removals.get(epoch.sealer, ())
         )
-        foreign = epoch.sealer not in roster and epoch.roster_hash == present
+        if epoch.room not in present:
+            people = authority.room_roster(epoch.room, everything)
+            present[epoch.room] = people, roster_hash(people)
+        people, name = present[epoch.room]
+        foreign = epoch.sealer not in people and epoch.roster_hash == name
         facts.setdefault(epoch.id, EpochFact(epoch, announced.event, struck or foreign or announced.false))
     return facts
 
@@ -226,7 +257,8 @@ def _live(
     """The newest announcements of epochs for the present roster whose sealer had seen every change that led to it.
 
     And those of them whose sealer had seen every act as well. What ended somebody's power may turn out void, and an
-    epoch from before it be live again, of which a newcomer was not told; it is none of these then.
+    epoch from before it be live again, of which a newcomer was not told; it is none of these then. Epochs of breakouts
+    are none: whoever comes later is in no breakout that there is.
     """
     ancestry = authority.ancestry
     present = roster_hash(roster)
@@ -238,7 +270,7 @@ def _live(
     perhaps: dict[EpochId, Announced] = {}
     for announced in sorted(authority.epochs, key=by_order, reverse=True):
         past = ancestry.past_of(announced.event)
-        if announced.epoch.roster_hash != present or given & ~past:
+        if announced.epoch.room not in authority.rooms or announced.epoch.roster_hash != present or given & ~past:
             continue
         if any(authority.stands(seat, past) for seat in gone):
             continue
@@ -329,14 +361,19 @@ def _control_hash(ground: Ground, members: list[Member]) -> bytes:
     everything = authority.ancestry.whole()
     stands = ((room, steering(authority.record, room, everything)) for room in sorted(authority.record.steers))
     steered: list[Value] = [[room, stand.to_value()] for room, stand in stands if stand != Steering()]
-    rest = [steered] if steered else []
+    apart: list[Value] = [[room, *body.to_value()] for room, body in _opened(authority, everything)]
+    rest = [steered, apart] if apart else [steered] if steered else []
     covered = encode([authority.charter_hash, people, epochs, rooms, *_sum(ground.control.tally), *rest])
     return digest(Label.STATE_CONTROL, covered)
 
 
 def state_hash(control: bytes, ground: Ground) -> bytes:
-    """H over the control hash and the sums of all rooms, and of what names none."""
-    rooms: list[Value] = [[room, *_sum(cover.tally)] for room, cover in sorted(ground.covers.items())]
+    """H over the control hash and the sums of all rooms for everybody, and of what names none.
+
+    What was said in a breakout is not in it: others cannot have it.
+    """
+    common = ((room, cover) for room, cover in sorted(ground.covers.items()) if room in ground.authority.rooms)
+    rooms: list[Value] = [[room, *_sum(cover.tally)] for room, cover in common]
     return digest(Label.STATE_HASH, encode([control, rooms, _sum(ground.strays.tally)]))
 
 

@@ -15,11 +15,15 @@ from tertulia.protocol.act import Act, Need, Part, Proposal, two_thirds
 from tertulia.protocol.event import Event
 from tertulia.protocol.facilitation import CLOSED, DEEDS, About, Deed, Steer
 from tertulia.protocol.ids import PersonaId, RoomId
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.roster import Cosign, Remove, Role
 from tertulia.protocol.ruling import Record
 from tertulia.protocol.seat import Seat, Use
 from tertulia.protocol.state import NoOp
 from tertulia.protocol.steering import is_steered, steers
+
+LIMIT_BREAKOUTS: Final = 128
+"""Breakouts that a dialogue may have had when another is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ def _no_room(motion: Motion) -> bool:
             return False
 
 
+def _too_many_rooms(motion: Motion) -> bool:
+    known = (act for act in motion.record.breakouts.values() if motion.record.ancestry.mark(act.event) & motion.past)
+    return isinstance(motion.body, Breakout) and sum(1 for _ in known) >= LIMIT_BREAKOUTS
+
+
 def _no_facilitator(motion: Motion) -> bool:
     return motion.need.part is Part.FACILITATOR and motion.seat.persona not in motion.facilitators
 
@@ -93,6 +102,8 @@ def _no_change(motion: Motion) -> bool:
         case Remove(member) if member not in motion.roster:
             acts = motion.record.acts.values()
             return any(act.removes and act.target == member and act.is_complete(motion.past) for act in acts)
+        case Breakout(members=members):
+            return not motion.roster.issuperset(members)
         case Steer():
             return not _steers_anew(motion, motion.body)
         case _:
@@ -143,13 +154,19 @@ FAULTS: Final = (
         "facilitators must sign, and its author, as far as they knew, is none",
         "power is asked for where the doer stood",
     ),
+    Fault(
+        NoOp.TOO_MANY_ROOMS,
+        _too_many_rooms,
+        f"it opens a breakout where {LIMIT_BREAKOUTS} have been proposed",
+        "a newcomer is told of all of them",
+    ),
     Fault(NoOp.DECIDED, _decided, "enough had signed", "what is decided needs no more"),
     Fault(NoOp.SIGNED, _signed, "its author had signed", "everybody counts once"),
     Fault(NoOp.ONESELF, _oneself, "it removes its author", "one leaves"),
     Fault(
         NoOp.NO_CHANGE,
         _no_change,
-        "the role or the room is so already; or nobody's who is in; or the removed is out by a removal",
+        "the role or the room is so already; or nobody's who is in, or for such; or the removed is out by a removal",
         "so that nothing is piled up",
     ),
     Fault(

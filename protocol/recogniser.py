@@ -11,7 +11,7 @@ from typing import Final
 
 from tertulia.protocol import epoch as epochs
 from tertulia.protocol.frame import Frame, FrameClass, FrameKeys, find
-from tertulia.protocol.ids import CommonsId, DialogueId
+from tertulia.protocol.ids import CommonsId, DialogueId, RoomId
 
 ALWAYS: Final = (0, 1 << 32)
 """The minutes of a key that is tried as long as it is held."""
@@ -19,9 +19,10 @@ ALWAYS: Final = (0, 1 << 32)
 
 @dataclass(frozen=True, slots=True)
 class InDialogue:
-    """Sealed under an epoch or a door of this dialogue."""
+    """Sealed under an epoch or a door of this dialogue; under an epoch of a breakout, `room` is that."""
 
     dialogue: DialogueId
+    room: RoomId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,9 @@ class Recogniser:
         return None if hit is None else fit[hit]
 
 
-def epoch_trial(dialogue: DialogueId, secret: bytes, created: int) -> Trial:
+def epoch_trial(dialogue: DialogueId, secret: bytes, created: int, room: RoomId | None = None) -> Trial:
     """Frames of an epoch: from an hour before its creation to 25 hours after."""
-    return Trial(epochs.epoch_keys(secret), epochs.window(created), InDialogue(dialogue))
+    return Trial(epochs.epoch_keys(secret), epochs.window(created), InDialogue(dialogue, room))
 
 
 def door_trial(dialogue: DialogueId, door: bytes) -> Trial:

@@ -16,6 +16,7 @@ from tertulia.protocol.act import Act
 from tertulia.protocol.ancestry import Ancestry
 from tertulia.protocol.ids import ActorId, EventId, PersonaId, RoomId
 from tertulia.protocol.precedence import Did, voids
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.seat import Seat, Use
 
 by_order = attrgetter("order")
@@ -25,14 +26,16 @@ by_order = attrgetter("order")
 class Record:
     """Every act, and every use of power in the order (lamport, id), as far as a fold has come.
 
-    `lines` has the numbers that each key gave to its control events; `forked`, that one was given twice. `matters` are
-    the marks of all that a ruling looks at: signatures, and what shares its number with another event.
+    `breakouts` are those of the acts that open rooms for some. `lines` has the numbers that each key gave to its
+    control events; `forked`, that one was given twice. `matters` are the marks of all that a ruling looks at:
+    signatures, and what shares its number with another event.
     """
 
     ancestry: Ancestry
     acts: dict[EventId, Act] = field(default_factory=dict)
     grants: dict[PersonaId, list[Act]] = field(default_factory=dict)
     steers: dict[RoomId, list[Act]] = field(default_factory=dict)
+    breakouts: dict[RoomId, Act] = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
     lines: dict[ActorId, dict[int, list[EventId]]] = field(default_factory=dict)
     forked: bool = False
@@ -42,6 +45,8 @@ class Record:
     def propose(self, act: Act) -> None:
         """Take in an act; its signatures come after."""
         self.acts[act.event] = act
+        if isinstance(act.body, Breakout):
+            self.breakouts[RoomId(act.event)] = act
         if act.steer is not None:
             self.steers.setdefault(act.steer.room, []).append(act)
         if act.grants and act.target is not None:

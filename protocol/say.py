@@ -43,19 +43,22 @@ class Form(StrEnum):
     CORRECTION = "correction"
     SCRIBE = "scribe"
     AUTOMATED = "automated"
+    REPORT = "report"
 
 
 FORMS: Final = frozenset(map(str, Form))
 MESSAGE: Final = Form.MESSAGE
 UNBOUND: Final = frozenset({Form.STATEMENT, Form.STORY})
 """Forms that answer nothing."""
-BOUND: Final = frozenset({Form.REPLY, Form.TRANSLATION, Form.SOURCE, Form.CORRECTION})
+BOUND: Final = frozenset({Form.REPLY, Form.TRANSLATION, Form.SOURCE, Form.CORRECTION, Form.REPORT})
 """Forms that are about something, and say about what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """`lang` is a language tag or empty; `target` the event this is about; `voice` whose words a scribe enters."""
+    """`lang` is a language tag or empty; `target` what this is about: an event, or the breakout that a report is from;
+    `voice` whose words a scribe enters.
+    """
 
     form: str
     text: str = field(repr=False)

@@ -15,7 +15,7 @@ from tertulia.protocol.epoch import door_keys, epoch_keys
 from tertulia.protocol.epoch_making import make_epoch
 from tertulia.protocol.event import Event, to_item
 from tertulia.protocol.frame import FrameClass, FrameKeys
-from tertulia.protocol.ids import DialogueId, EpochId, PersonaId
+from tertulia.protocol.ids import DialogueId, EpochId, PersonaId, RoomId
 from tertulia.protocol.outbox import Entry, Lane, LaneKind
 
 if TYPE_CHECKING:
@@ -31,10 +31,13 @@ def send_control(core: Core, turn: Turn, dialogue: Dialogue, event: Event) -> No
 
 
 def send_room(core: Core, turn: Turn, dialogue: Dialogue, event: Event) -> None:
-    """Queue a room event for the members, unless there is nobody else."""
-    if not dialogue.alone:
-        entry = Entry(dialogue.commons, Lane(LaneKind.ROOM, dialogue.id), (to_item(event),))
-        core.outbox.queue(turn, entry)
+    """Queue a room event for those who take part there, unless there is nobody else."""
+    room = event.header.room
+    apart = dialogue.state.is_apart(room)
+    alone = dialogue.state.rooms[room].members <= {dialogue.me} if apart else dialogue.alone
+    if not alone:
+        lane = Lane(LaneKind.ROOM, dialogue.id, room if apart else b"")
+        core.outbox.queue(turn, Entry(dialogue.commons, lane, (to_item(event),)))
 
 
 def give_up_sending(core: Core, turn: Turn, dialogue: Dialogue) -> None:
@@ -89,7 +92,7 @@ def _seal(
 ) -> None:
     """Seal a lane's entries; speech takes my receipt along in what is left of its last frame."""
     commons = core.commons[core.outbox.entries[numbers[0]].commons]
-    if lane.kind is not LaneKind.ROOM:
+    if lane.kind is not LaneKind.ROOM or lane.key:  # a receipt is about the plenary, for all who are there
         core.outbox.seal(turn, numbers, commons, keys, frame_class)
         return
     dialogue = core.own(DialogueId(lane.dialogue))
@@ -112,11 +115,12 @@ def _keys(core: Core, turn: Turn, lane: Lane) -> tuple[FrameKeys, FrameClass] | 
         pair = dialogue.pairs.get(PersonaId(lane.key))
         return None if pair is None else (pair, FrameClass.LARGE)
     door = keyring.current_door(dialogue)
+    room = RoomId(lane.key) if lane.key else None
     if lane.kind is LaneKind.DOOR:
         if door is not None:
             return door_keys(dialogue.doors[door]), FrameClass.MEDIUM
-    elif (epoch := keyring.usable(dialogue, turn.minute)) is not None:
+    elif (epoch := keyring.usable(dialogue, turn.minute, room)) is not None:
         return epoch_keys(dialogue.secrets[epoch.id]), dialogue.state.frame_class
     if door is not None or not keyring.has_epoch(dialogue):  # else an epoch of mine could be told to nobody
-        make_epoch(core, turn, core.own(dialogue.id))
+        make_epoch(core, turn, core.own(dialogue.id), room)
     return None

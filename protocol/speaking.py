@@ -30,21 +30,27 @@ NEXT: Final = (LIMIT_LAMPORT + 1, EventId(b""))
 """A place in the order after everything."""
 
 
-def may_speak(dialogue: Dialogue, words: Words) -> None:
-    """Let a member of the dialogue say this in the plenary.
+def may_speak(dialogue: Dialogue, room: RoomId, words: Words, minute: int) -> None:
+    """Let a member of the dialogue say this in a room, in this minute.
 
     Raises: LocalError with the reason why they may not.
     """
-    member, state, room = dialogue.member, dialogue.state, dialogue.plenary
+    member, state = dialogue.member, dialogue.state
     if member is None or not member.accepted:
         raise refuse(
             "You have not accepted the rules of this dialogue yet.",
             f"Read them and accept them: tertulia accept {dialogue.id.hex()[:8]}",
             "Nothing was sent. You can read along meanwhile.",
         )
+    if dialogue.me not in state.rooms[room].members:
+        raise refuse(
+            "You are not in this room.", "Speak in the plenary: “rooms” lists those you are in.", "Nothing was sent."
+        )
     stands = state.steering[room]
     if stands.closed:
-        raise refuse(_done_by(state, room, Deed.CLOSE, "closed this room"), "Begin another dialogue.", READ_ON)
+        raise refuse(_done_by(state, room, Deed.CLOSE, "closed this room"), "Go on in another one.", READ_ON)
+    if dialogue.is_over(room, minute):
+        raise refuse("The time of this room is over.", "Go on in the plenary.", READ_ON)
     if stands.paused and dialogue.me not in stands.floor and not isinstance(words, Floor):
         then = "Say it when a facilitator resumes it; or ask for the floor: tertulia floor"
         raise refuse(_done_by(state, room, Deed.PAUSE, "paused this room"), then, READ_ON)
@@ -60,7 +66,7 @@ def has_had_turn(state: State, room: RoomId, me: PersonaId) -> bool:
     assert state.ground is not None, "there is a room, so there is a charter"
     authority = state.ground.authority
     known = rounds_for(authority.record, room, me, authority.ancestry.whole())
-    return has_spoken(state.rooms[room].turns, known, state.roster, me, NEXT)
+    return has_spoken(state.rooms[room].turns, known, state.rooms[room].members, me, NEXT)
 
 
 def _spoken(state: State, room: RoomId) -> LocalError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tertulia.protocol.ancestry import ANCIENT
 from tertulia.protocol.charter import Charter
-from tertulia.protocol.epoch import Epoch
+from tertulia.protocol.epoch import Epoch, roster_hash
 from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.ids import ActorId, DialogueId, EpochId, EventId, PersonaId, RoomId
 from tertulia.protocol.persona import PersonaKeys
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.act import Need, Proposal
     from tertulia.protocol.citing import Citing
     from tertulia.protocol.ground import Ground
+    from tertulia.protocol.room import Breakout
     from tertulia.protocol.rounds import Turns
     from tertulia.protocol.steering import Steering
 
@@ -60,6 +61,7 @@ class NoOp(StrEnum):
     MUTED = "muted"  # its author knew that they are muted there
     SPOKEN = "spoken"  # its author had spoken in a round that they knew to be open
     NOT_ACCEPTED = "not-accepted"  # its author had not accepted the charter
+    NOT_IN_ROOM = "not-in-room"  # the room is for others than its author
     REMOVED_AUTHOR = "removed-author"  # said by someone removed, unknown to the remover, named by nobody who remains
 
 
@@ -161,7 +163,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room: `log` and `heads` in order (lamport, id), `tally` over everything in it, `turns` taken in its rounds."""
+    """A room: `log` and `heads` in order (lamport, id), `tally` over everything in it, `turns` taken in its rounds;
+    `members` who takes part now.
+
+    `breakout` is what opened it where that is not everybody.
+    """
 
     id: RoomId
     title: str = field(repr=False)
@@ -169,6 +175,8 @@ class Room:
     heads: tuple[EventId, ...]
     missing: frozenset[EventId]
     tally: Tally
+    members: frozenset[PersonaId]
+    breakout: Breakout | None = None
     turns: Turns = field(default_factory=dict)
 
     @property
@@ -245,6 +253,21 @@ class State:
         assert self.ground is not None, "there are control events, so there is a charter"
         ancestry = self.ground.authority.ancestry
         return bool(ancestry.mark(event) & ancestry.past_of(other))
+
+    def is_apart(self, room: RoomId) -> bool:
+        """Say whether a room is for some of the members only."""
+        found = self.rooms.get(room)
+        return found is not None and found.breakout is not None
+
+    def roster_hash_of(self, room: RoomId) -> bytes:
+        """The roster hash of those who take part in a room now."""
+        return roster_hash(self.rooms[room].members) if self.is_apart(room) else self.roster_hash
+
+    def room_roster_at(self, room: RoomId, heads: Iterable[EventId]) -> frozenset[PersonaId]:
+        """Who took part in a room, as far as somebody knew who names these control heads."""
+        found = self.rooms.get(room)
+        people = self.roster_at(heads)
+        return people if found is None or found.breakout is None else people.intersection(found.breakout.members)
 
     def roster_at(self, heads: Iterable[EventId]) -> frozenset[PersonaId]:
         """Who was in, as far as somebody knew who names these control heads."""

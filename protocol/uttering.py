@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tertulia.protocol import revealing, sending
 from tertulia.protocol.body import VERSION, read_body
 from tertulia.protocol.event import Kind
-from tertulia.protocol.method.gathering import foresee
+from tertulia.protocol.method.gathering import foresee, rapporteurs
 from tertulia.protocol.method.rules import REASONS, Rules
+from tertulia.protocol.propose import Amendment, Take
 from tertulia.protocol.refusal import refuse
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
@@ -24,28 +25,44 @@ if TYPE_CHECKING:
     from tertulia.protocol.core import Core
     from tertulia.protocol.dialogue import Dialogue
     from tertulia.protocol.encoding import Value
+    from tertulia.protocol.ids import RoomId
     from tertulia.protocol.turn import Turn
 
 
-def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words) -> dict[str, Value]:
-    """Say it in the plenary.
+def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words, named: RoomId | None = None) -> dict[str, Value]:
+    """Say it in the room that is named, else where what it is about stands, else in the plenary.
 
     Raises: LocalError when it would have no effect, or nobody would read it.
     """
-    may_speak(dialogue, words)
+    place = _place(dialogue, words) if named is None else named
+    may_speak(dialogue, place, words, turn.minute)
     revealing.must_have_looked(core, dialogue.id)
     kind, body = kind_of(words), words.encode()
     if read_body(VERSION, kind, body) != words:
         raise refuse("This is too long, or something it needs is missing.", "Shorten it, and give all that is asked.")
     state = dialogue.state
-    room = state.rooms[dialogue.plenary]
+    room = state.rooms[place]
     cuts = dialogue.lines.get(room.id, ())
-    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words, cuts)
+    reporting = rapporteurs(state.rooms.values())
+    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words, cuts, reporting)
     if reason is not None:
         raise refuse(f"This would have no effect: {REASONS[reason]}.", "List the matters to see what there is.")
-    event = dialogue.author(turn, dialogue.plenary, kind, body)
+    event = dialogue.author(turn, place, kind, body)
     sending.send_room(core, turn, dialogue, event)
     return {"id": event.id.hex(), "state": "stored"}
+
+
+def _place(dialogue: Dialogue, words: Words) -> RoomId:
+    """The room in which what these words are about was said."""
+    match words:
+        case Say(target=target) | Stance(target=target) | Edit(target=target) | Withdraw(target=target):
+            about = target
+        case Amendment(version=about) | Take(amendment=about):
+            pass
+        case _:
+            about = None
+    matter = None if about is None else dialogue.matters.matters.get(about)
+    return dialogue.plenary if matter is None else matter.room
 
 
 def kind_of(words: Words) -> Kind:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.encoding import Value
     from tertulia.protocol.errors import LocalError
     from tertulia.protocol.event import Event
-    from tertulia.protocol.ids import DialogueId, PersonaId
+    from tertulia.protocol.ids import DialogueId, PersonaId, RoomId
     from tertulia.protocol.seat import Order
     from tertulia.protocol.state import Entry, State
     from tertulia.protocol.timekeeping import Timekeeping
@@ -121,9 +121,15 @@ def _unread(dialogue: Dialogue, log: tuple[Entry, ...]) -> int:
 
 
 def messages(
-    core: Core, key: DialogueId, last: int | None = None, since: MessageOrder | None = None
+    core: Core,
+    key: DialogueId,
+    last: int | None = None,
+    since: MessageOrder | None = None,
+    apart: RoomId | None = None,
 ) -> tuple[tuple[MessageOrder, Row], ...]:
-    """The plenary in its shown order: ((lamport, id), row); only the last so many, or from one on, when said.
+    """The plenary, or the breakout that is named, in its shown order: ((lamport, id), row).
+
+    Only the last so many, or from one on, when said.
 
     Costs what is asked for, not what is held.
     """
@@ -131,7 +137,8 @@ def messages(
     first = None if since is None else (since[0], EventId(bytes.fromhex(since[1])))
     shown: dict[EventId, tuple[Entry, State]] = {}
     for state in dialogue.chapters:
-        for room in state.rooms.values():
+        rooms = (room for room in state.rooms.values() if (room.id if room.breakout else None) == apart)
+        for room in rooms:
             tail = _tail(dialogue, room.log, last, first)
             shown.update((entry.event, (entry, state)) for entry in tail)
     order = sorted(shown, key=lambda event: dialogue.events[event].order)
@@ -179,7 +186,7 @@ def _message(core: Core, dialogue: Dialogue, place: tuple[Entry, State], then: N
         "relays": sorted(relay_names(core, dialogue.commons, holders)) if mine else [],
         "mine": mine,
         "received": [now[persona] for persona in delivery.receivers(dialogue, event)],
-        "members": len(addressed),
+        "members": 0 if dialogue.state.is_apart(event.header.room) else len(addressed),
         "folded": clean(folded(dialogue.state, entry.event), LIMIT_REASON),
         "late": dialogue.arrivals[entry.event] - claimed > LATE_MS,
         **_hole(core, dialogue, event, state),
@@ -221,7 +228,8 @@ def message(core: Core, text: str) -> Row:
     dialogue, entry, state = found[-1]
     row = _message(core, dialogue, (entry, state), names_of(state), names_of(dialogue.state))
     event = dialogue.events[entry.event]
-    waits = sorted(delivery.addressed(dialogue, event).difference(delivery.receivers(dialogue, event)))
+    told_of = frozenset() if dialogue.state.is_apart(event.header.room) else delivery.addressed(dialogue, event)
+    waits = sorted(told_of.difference(delivery.receivers(dialogue, event)))
     return {**row, "waiting": [name_of(dialogue.state, persona) for persona in waits]}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tertulia.protocol.facilitation import DEEDS, LIMIT_REASON, About, Steer
 from tertulia.protocol.ids import EventId, PersonaId
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.roster import Remove, Role
 from tertulia.protocol.text import clean
 from tertulia.protocol.turn import MS_PER_MINUTE
@@ -62,6 +63,8 @@ def _kind(body: Proposal) -> str:
             return "member"
         case Steer(deed):
             return deed.name.lower()
+        case Breakout():
+            return "breakout"
         case _:
             return "settle"
 

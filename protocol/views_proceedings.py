@@ -22,7 +22,7 @@ from tertulia.protocol.views import Row, names_of
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
     from tertulia.protocol.dialogue import Dialogue
-    from tertulia.protocol.ids import DialogueId, EventId, PersonaId
+    from tertulia.protocol.ids import DialogueId, EventId, PersonaId, RoomId
     from tertulia.protocol.method.matters import Matter
     from tertulia.protocol.views import Names
 
@@ -45,13 +45,19 @@ def proceedings(core: Core, key: DialogueId) -> Row:
     }
 
 
-def awaited(dialogue: Dialogue) -> dict[PersonaId, int]:
-    """Who is in and has not spoken in a round that is open, with the minute until which they are awaited."""
+def awaited(dialogue: Dialogue, room: RoomId) -> dict[PersonaId, int]:
+    """Who is in a room and has not spoken in a round that is open there, with the minute until which they are awaited.
+
+    From outside a breakout nobody sees who has spoken there: then nobody is awaited.
+    """
     found: dict[PersonaId, int] = {}
-    turns = dialogue.state.rooms[dialogue.plenary].turns
-    for event, steer in dialogue.state.steering[dialogue.plenary].announced:
+    place = dialogue.state.rooms[room]
+    if dialogue.me not in place.members:
+        return found
+    turns = place.turns
+    for event, steer in dialogue.state.steering[room].announced:
         if steer.deed is Deed.ROUND:
-            lacking = dialogue.state.roster - turns.get(event, {}).keys()
+            lacking = place.members - turns.get(event, {}).keys()
             found.update((persona, max(found.get(persona, 0), steer.closes)) for persona in lacking)
     return found
 
@@ -72,6 +78,7 @@ def queue(dialogue: Dialogue) -> list[Matter]:
         matter
         for matter in dialogue.matters.matters.values()
         if matter.what is What.FLOOR
+        and matter.room == dialogue.plenary
         and not matter.is_withdrawn
         and matter.author in state.roster
         and not is_served(matter)
@@ -119,7 +126,7 @@ def _agenda(dialogue: Dialogue) -> list[Matter]:
     found = {
         event: matter
         for event, matter in dialogue.matters.matters.items()
-        if matter.what is What.AGENDA and not matter.is_withdrawn
+        if matter.what is What.AGENDA and matter.room == dialogue.plenary and not matter.is_withdrawn
     }
     fixed = dialogue.state.steering[dialogue.plenary].agenda
     on = [found[event] for event in fixed if event in found]

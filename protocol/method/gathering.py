@@ -25,6 +25,8 @@ from tertulia.protocol.state import Room
 
 UNCUT: Final[Mapping[RoomId, Lines]] = {}
 """No cut is agreed on anywhere."""
+NOBODY: Final[Mapping[EventId, PersonaId]] = {}
+"""Nobody reports back from anywhere."""
 Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem | Floor
 
 
@@ -71,8 +73,10 @@ def gather(
     """
     matters: dict[EventId, Matter] = {}
     noops: dict[EventId, MethodNoOp] = {}
+    rooms = tuple(rooms)
+    reporting = rapporteurs(rooms)
     for room in rooms:
-        reading = _Reading(rules, cuts.get(room.id, ()))
+        reading = _Reading(rules, cuts.get(room.id, ()), reporting)
         for entry in room.log:
             if entry.reason is None:
                 reason = reading.read(entry.event, entry.author, events[entry.event].content)
@@ -82,11 +86,22 @@ def gather(
     return Matters(matters, noops)
 
 
+def rapporteurs(rooms: Iterable[Room]) -> dict[EventId, PersonaId]:
+    """Who reports back from each breakout; it is cited by the event that opened it."""
+    return {EventId(room.id): room.breakout.rapporteur for room in rooms if room.breakout is not None}
+
+
 def foresee(
-    rules: Rules, room: Room, events: Mapping[EventId, Event], author: PersonaId, words: Words, cuts: Lines = ()
+    rules: Rules,
+    room: Room,
+    events: Mapping[EventId, Event],
+    author: PersonaId,
+    words: Words,
+    cuts: Lines = (),
+    reporting: Mapping[EventId, PersonaId] = NOBODY,
 ) -> MethodNoOp | None:
     """Why these words, said next in this room, would not do what they are meant to; None where they would."""
-    reading = _Reading(rules, cuts)
+    reading = _Reading(rules, cuts, reporting)
     for entry in room.log:
         if entry.reason is None:
             reading.read(entry.event, entry.author, events[entry.event].content)
@@ -96,9 +111,10 @@ def foresee(
 class _Reading:
     """One room as far as it was read."""
 
-    def __init__(self, rules: Rules, cuts: Lines) -> None:
+    def __init__(self, rules: Rules, cuts: Lines, reporting: Mapping[EventId, PersonaId]) -> None:
         self._rules = rules
         self._cuts = cuts
+        self._reporting = reporting
         self.drafts: dict[EventId, _Draft] = {}
 
     def read(self, event: EventId, author: PersonaId, said: Body) -> MethodNoOp | None:
@@ -119,12 +135,23 @@ class _Reading:
         """Words stay words, also where what they are about is none: only the tie is without effect."""
         what = What(content.form)
         about, reason = None, None
+        if what is What.REPORT and content.target is not None:
+            return self._report(event, author, content, content.target)
         if content.target is not None:
             about, reason = self._about(what, content.target)
         target = None if about is None else about.event
         self.drafts[event] = self._draft(event, author, what, content, target)
         if about is not None:
             about.beside.append(event)
+        return reason
+
+    def _report(self, event: EventId, author: PersonaId, content: Say, room: EventId) -> MethodNoOp | None:
+        """What is reported from a breakout cites it, if it is its rapporteur who does."""
+        reason = None if room in self._reporting else MethodNoOp.NO_TARGET
+        if reason is None and self._reporting[room] != author:
+            reason = MethodNoOp.NOT_YOURS
+        cited = room if reason is None else None
+        self.drafts[event] = self._draft(event, author, What.REPORT, content, cited)
         return reason
 
     def _draft(

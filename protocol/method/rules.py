@@ -29,6 +29,7 @@ class What(StrEnum):
     CORRECTION = "correction"
     SCRIBE = "scribe"
     AUTOMATED = "automated"
+    REPORT = "report"
     PROPOSAL = "proposal"
     AMENDMENT = "amendment"
     ACTION = "action"
@@ -67,7 +68,9 @@ REASONS: Final[Mapping[MethodNoOp, str]] = {
     MethodNoOp.ERASED: "its body is gone, and only that would tell",
 }
 
-_SAID: Final = frozenset({What.MESSAGE, What.STATEMENT, What.QUESTION, What.REPLY, What.SCRIBE, What.AUTOMATED})
+_SAID: Final = frozenset(
+    {What.MESSAGE, What.STATEMENT, What.QUESTION, What.REPLY, What.SCRIBE, What.AUTOMATED, What.REPORT}
+)
 _PUT: Final = frozenset({What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA})
 _BESIDE: Final = frozenset({What.TRANSLATION, What.SOURCE, What.CORRECTION})
 
@@ -82,7 +85,8 @@ ABOUT: Final[Mapping[What, frozenset[What]]] = {
     What.AUTOMATED: _SAID | _PUT | _BESIDE,
     What.AMENDMENT: frozenset({What.PROPOSAL, What.AMENDMENT}),
 }
-"""What each form may be about. Statements, stories, proposals, actions and agenda items are about nothing else."""
+"""What each form may be about. Statements, stories, proposals, actions and agenda items are about nothing else; reports
+about a breakout."""
 
 _VOTE: Final = frozenset({Value.AGREE, Value.DISAGREE, Value.PASS})
 _DOUBT: Final = frozenset({Value.NEEDS_SOURCE, Value.SATISFIED})
@@ -99,6 +103,7 @@ STANCES: Final[Mapping[What, frozenset[Value]]] = {
     What.CORRECTION: _DISPUTE,
     What.SCRIBE: _DOUBT,
     What.AUTOMATED: _DOUBT,
+    What.REPORT: _DOUBT,
     What.PROPOSAL: _VOTE | _DOUBT | {Value.BLOCK},
     What.AMENDMENT: _VOTE | _DOUBT | {Value.BLOCK},
     What.ACTION: _VOTE,

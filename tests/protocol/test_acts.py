@@ -104,7 +104,8 @@ def test_every_fault_has_its_reason():
     assert story.reason(story.remove("selam", by="omar")) is NoOp.NO_CHANGE
     assert story.reason(story.settle("ruth", seq=90)) is NoOp.NOT_LATEST
     assert story.reason(story.steer(Deed.PAUSE, room=drawn("nowhere"))) is NoOp.NO_ROOM
-    assert {fault.reason for fault in FAULTS} == set(story.state().noops.values())
+    elsewhere = {NoOp.TOO_MANY_ROOMS}  # test_breakouts.py
+    assert {fault.reason for fault in FAULTS} - elsewhere == set(story.state().noops.values())
     agreed(story)
 
 

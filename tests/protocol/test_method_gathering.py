@@ -51,6 +51,8 @@ class Talk(Story):
                 return self.put("ruth", AgendaItem("Visits", ""))
             case What.FLOOR:
                 return self.put("ruth", Floor("On visits"))
+            case What.REPORT:
+                return self.put("ruth", Say(what, "words", "fr", self.split("ruth", "omar").id))
             case _:
                 plain = ABOUT.get(what, frozenset()) - {what, What.AMENDMENT, What.CORRECTION, What.SOURCE}
                 target = self.one(min(plain)).id if plain else None

@@ -16,6 +16,7 @@ from tertulia.protocol.facilitation import DEEDS, About, Deed
 from tertulia.protocol.ids import EventId, RoomId
 from tertulia.protocol.propose import Amendment, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
+from tertulia.protocol.room import Breakout
 from tertulia.protocol.roster import Leave
 from tertulia.protocol.say import Say
 from tertulia.protocol.session import Session
@@ -29,6 +30,7 @@ ACTS = (
     *("orphan", "genesis", "misplace", "oust", "oust", "oust", "raise", "lower", "cosign", "cosign", "cosign"),
     *("settle", "fork", "late", "steer", "steer", "steer", "cut"),
     *("state", "stand", "stand", "revise", "propose", "amend"),
+    *("split", "split", "aside", "aside", "aside", "share"),
 )
 Step = tuple[int, str, int, int]
 
@@ -164,6 +166,15 @@ class Quarrel:
                 return story.remove(other, by=name, seen=self._some_of(name, 4 * odd), seq=seq)
             case "state" | "stand" | "revise" | "propose" | "amend":
                 return self._speak(name, act, odd)
+            case "split":  # a room for some, whoever asks, also for people who are not in
+                people = dict.fromkeys((other, name, *(CAST[number] for number in range(5) if odd >> number & 1)))
+                if len(people) == 1:
+                    return None
+                return story.split(*people, by=name, title=f"{odd}", seen=self._some_of(name, odd // 32))
+            case "aside":  # said there, by whoever, where it is open and where it is not
+                return story.say(name, f"{odd}", room=self._apart(odd), seen=seen)
+            case "share":
+                return story.announce(name, odd % 16, room=self._apart(odd), seen=seen)
             case "misplace":
                 room = RoomId(self._some(odd))
                 return story.act(name, Kind.SAY, b"\x00", room=room, seen=seen, parents=(self._some(odd // 7),))
@@ -194,6 +205,11 @@ class Quarrel:
             return known
         order = sorted(known, key=lambda event: self.story.events[event].order)
         return {*order[: len(order) - odd // 4 % 8], *order[:20]}
+
+    def _apart(self, odd: int) -> RoomId:
+        """A breakout, opened or only proposed; the plenary where there is none."""
+        rooms = [event.id for event in self.story.events.values() if isinstance(event.content, Breakout)]
+        return RoomId(rooms[odd % len(rooms)]) if rooms else self.story.plenary
 
     def _some(self, odd: int) -> EventId:
         events = sorted(self.story.events)

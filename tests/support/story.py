@@ -23,6 +23,7 @@ from tertulia.protocol import event as events_of
 from tertulia.protocol.charter import Charter, charter_hash, dialogue_id
 from tertulia.protocol.cover import Cover
 from tertulia.protocol.cut import Cut
+from tertulia.protocol.epoch import roster_hash
 from tertulia.protocol.event import CONTROL, Event, Kind
 from tertulia.protocol.facilitation import Deed, Steer
 from tertulia.protocol.fold import fold
@@ -33,7 +34,7 @@ from tertulia.protocol.method.cutting import draw
 from tertulia.protocol.newcomer import Newcomer
 from tertulia.protocol.persona import Persona
 from tertulia.protocol.prekey import Prekey, PrekeySecret
-from tertulia.protocol.room import OpenRoom
+from tertulia.protocol.room import Breakout, OpenRoom
 from tertulia.protocol.roster import Admit, Announce, Cosign, Introduce, Leave, Prekeys, Remove, Role, Settle
 from tertulia.protocol.say import Say
 from tertulia.protocol.session import Session
@@ -149,6 +150,11 @@ class Story:
     def open(self, name: str, title: str, **odd: Any) -> Event:
         return self.act(name, Kind.ROOM, OpenRoom("plenary", title).encode(), **odd)
 
+    def split(self, *names: str, by: str = "", title: str = "Corner", closes: int = 0, **odd: Any) -> Event:
+        """A facilitator opens a breakout for people, of whom the first reports back; or proposes to."""
+        body = Breakout(title, tuple(sorted(self.id(name) for name in names)), self.id(names[0]), closes)
+        return self.act(by or self.founder, Kind.ROOM, body.encode(), **odd)
+
     def admit(self, *names: str, by: str = "", newcomers: Iterable[Newcomer] = (), **odd: Any) -> Event:
         body = Admit((*(self.person(name).newcomer for name in names), *newcomers))
         return self.act(by or self.founder, Kind.ROSTER, body.encode(), **odd)
@@ -229,7 +235,9 @@ class Story:
         self, name: str, word: object, seen: Seen = None, roster: bytes = b"", room: bytes = b"", **odd: Any
     ) -> Event:
         state = self.state(seen)
-        body = Announce(RoomId(room or self.plenary), (), roster or state.roster_hash, drawn("epoch", word), 5)
+        place = RoomId(room or self.plenary)
+        people = state.rooms[place].members if place in state.rooms else state.roster
+        body = Announce(place, (), roster or roster_hash(people), drawn("epoch", word), 5)
         return self.act(name, Kind.ROSTER, body.encode(), seen=seen, **odd)
 
     def alarm(self, name: str, event: EventId, subject: str, **odd: Any) -> Event:

@@ -130,12 +130,15 @@ def main():
     s.event("known", selam, room, SAY, 1, [answer], [alarm], ["message", "I was here", "", None])
     s.event("unheard", selam, room, SAY, 2, [answer], [alarm], ["message", "Nobody knew", "", None], "removed-author")
     s.event("unknown kind", omar, CONTROL, NOBODYS, 3, [accept_1], [], [some("a proposal"), 1], "unknown")
-    s.event("leap", ruth, CONTROL, ROSTER, 6, [remove], [], [2], "lamport", lamport=1000)
     roster = sorted((personas["Ruth"], personas["Omar"]))
+    two = [1, "breakout", "Quotas", roster, personas["Omar"], MINUTE + 60]
+    breakout = s.event("breakout", ruth, CONTROL, ROOM, 6, [remove], [], two)
+    s.event("aside", "Omar session 2", breakout, SAY, 1, [], [breakout], ["message", "Between us", "", None])
+    s.event("leap", ruth, CONTROL, ROSTER, 7, [remove], [], [2], "lamport", lamport=1000)
     commitment = h(b"t1 epoch commit", some("epoch secret"))
     roster_hash = h(b"t1 epoch roster", b"".join(roster))
     announced = [6, room, [], roster_hash, commitment, MINUTE + 20]
-    s.event("epoch", ruth, CONTROL, ROSTER, 7, [remove], [], announced)
+    s.event("epoch", ruth, CONTROL, ROSTER, 8, [breakout], [], announced)
     epoch = h(b"t1 epoch id", cbor([s.dialogue, room, [], roster_hash, personas["Ruth"], commitment]))
     s.event("stray", ruth, some("nowhere"), SAY, 1, [], [remove], ["message", "Anybody?", "", None], "no-room")
 
@@ -146,7 +149,7 @@ def main():
     members = [[persona, *people[persona]] for persona in roster]
     control = h(
         b"t1 state control",
-        cbor([s.charter_hash, members, [epoch], [[room, "Plenary"]], *s.sum(CONTROL)]),
+        cbor([s.charter_hash, members, [epoch], [[room, "Plenary"]], *s.sum(CONTROL), [], [[breakout, *two[1:]]]]),
     )
     strays = s.sum(some("nowhere"))
     state = h(b"t1 state hash", cbor([control, [[room, *s.sum(room)]], strays]))

@@ -48,6 +48,7 @@ READ = [
     ("correction", SAY, ["correction", "Not all of them.", "", STATEMENT]),
     ("scribe", SAY, ["scribe", "I agree.", "", None, "Daniel"]),
     ("automated", SAY, ["automated", "Three days are left.", "", None]),
+    ("report", SAY, ["report", "We ask for fifty visits.", "en", some("breakout")]),
     ("edit", REVISE, [1, STATEMENT, 1, "Visas take long."]),
     ("withdrawal", REVISE, [2, STATEMENT, 2**32 - 1]),
     ("proposal", PROPOSE, ["proposal", "A pilot", "Fifty visits by June.", "en", MINUTE]),
