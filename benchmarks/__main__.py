@@ -24,14 +24,14 @@ MODULES = {
     "epochs": ("epoch_25", "epoch_100", "epoch_open"),
     "fold": ("F12", "F12_whole", "F12_late_removal", "batch_at_10000"),
     "reconcile": ("F6_messages", "F6_bytes", "F6_cpu"),
-    "delivery": ("F6n_messages", "F6n_bytes", "rest_bytes", "F7_seconds", "F7_memory"),
+    "delivery": ("F6n_messages", "F6n_bytes", "rest_bytes", "F7_seconds", "F7_memory", "F7_own"),
     "dial": ("F5",),
     "start": ("F9_paint", "F9_attach", "F9_ready", "kdf"),
     "idle": ("F8_memory", "F8_cpu"),
     "day": ("day_frames", "day_receipts"),
 }
 """The modules of a whole run, and the figures each owes. F1 to F4 take minutes: `make bench-substrate`."""
-BY_NAME = {"proofs": ("R1", "R2", "R3", "R4", "R5", "R7", "B3", "B3_model", "W5", "F7_own")}
+BY_NAME = {"proofs": ("R1", "R2", "R3", "R4", "R5", "R7", "B3", "B3_model", "W5")}
 """Modules that run only when they are named: `make bench-delivery`."""
 COLUMNS = "{:<14}{:>10} {:<6}{:<10}{:<12}{:<18}{}"
 

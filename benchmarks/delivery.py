@@ -3,7 +3,8 @@
 GOALS.md F6 (<= 5 one-way messages, <= 40 bytes a difference) and F7 (220,000 frames behind: <= 5 minutes, <= 300 MB).
 F6: two hosts in this process, 100,000 frames held by both, 1,000 new at one; what is compared is the plain list of ids,
 which is what sync/0 sent, and the session at rest afterwards. F7: two processes; TERTULIA_BENCH_BEHIND says how many
-frames behind (22,000 if it says nothing; the seconds allowed are scaled). Invariant: archives that differ fail.
+frames behind (22,000 if it says nothing; the seconds allowed are scaled). F7_own: a whole citizen, unlocked, whose own
+dialogue is among them; counted from the start of the process. Invariant: archives that differ fail.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ HELD, NEW = 100_000, 1_000
 BEHIND = int(os.environ.get("TERTULIA_BENCH_BEHIND", "22_000"))
 FULL = 220_000
 GOAL_MESSAGES, GOAL_BYTES = 5, 40.0
-GOAL_SECONDS, GOAL_MB = 300.0, 300.0
+GOAL_SECONDS, GOAL_MB, GOAL_OWN_SECONDS = 300.0, 300.0, 30.0
 ROUNDS = 3
 WEEKS = 14 * 24 * 60
 ROOT = Path(__file__).parent.parent
@@ -90,6 +91,8 @@ def measure() -> list[Figure]:
     full = BEHIND >= FULL
     with home() as folder:
         behind = _behind(folder)
+    with home() as folder:
+        own = _own(folder)
     return [
         figure("F6n_messages", [len(each.compared) for each in caught_up], "", most=GOAL_MESSAGES),
         figure(
@@ -102,7 +105,10 @@ def measure() -> list[Figure]:
         figure("F7_seconds", [behind["seconds"]], "s", most=GOAL_SECONDS * BEHIND / FULL, frames=BEHIND, full=full),
         figure("F7_memory", [behind["mb"]], "MB", most=GOAL_MB, frames=BEHIND, full=full),
         figure("F7_cpu", [behind["cpu"] * 1e6 / BEHIND], "us/frame", frames=BEHIND),
-    ]
+        figure("F7_own", [own["own"]], "s", most=GOAL_OWN_SECONDS * BEHIND / FULL, frames=BEHIND, full=full, **{
+            "texts": own["texts"], "first text read": own["first"], "all frames fetched": own["fetched"]
+        }),
+    ]  # fmt: skip
 
 
 # F6 -----------------------------------------------------------------------------------------------------------------
@@ -158,20 +164,31 @@ async def _session(ana: Carrier, ben: Carrier) -> Session:
 
 
 def _behind(folder: Path) -> dict[str, Any]:
-    with _peer(folder / "full", str(BEHIND)) as full:
+    with _peer(str(folder / "full"), str(BEHIND)) as full:
         address = _line(full)
-        with _peer(folder / "cold", "0", address) as cold:
+        with _peer(str(folder / "cold"), "0", address) as cold:
             told: dict[str, Any] = json.loads(_line(cold))
     if told["frames"] != BEHIND:
         raise RuntimeError(f"{told['frames']} of {BEHIND} frames came: {told['counts']}")
     return told
 
 
+def _own(folder: Path) -> dict[str, Any]:
+    """Who was away comes back to an archive of that many frames, with a dialogue of theirs among them."""
+    with _peer("prepare", str(folder), str(BEHIND), program="absent") as made:
+        dialogue = _line(made)
+    with _peer("serve", str(folder), program="absent") as full:
+        held = _line(full)
+        with _peer("return", str(folder), dialogue, held, program="absent") as back:
+            told: dict[str, Any] = json.loads(_line(back))
+    return told
+
+
 @contextmanager
-def _peer(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _peer(*arguments: str, program: str = "archive") -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.peers.archive", str(folder), *arguments],
-        cwd=ROOT, env=environment(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-m", f"benchmarks.peers.{program}", *arguments],
+        cwd=ROOT, env=environment(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
             yield process

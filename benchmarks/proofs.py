@@ -56,15 +56,9 @@ MODELS = (
 )
 
 
-NOT_BUILT = (
-    untaken("F7_own", "s", "no dialogue is fetched or read before others: docs/spec/sync.md, *Reading*", most=30),
-)
-"""Figures of GOALS.md that nothing can take yet."""
-
-
 def measure() -> list[Figure]:
     """All of them at the sizes of the environment."""
-    return [taken for proof in (*FAULTS, *MODELS) for taken in take(proof)] + list(NOT_BUILT)
+    return [taken for proof in (*FAULTS, *MODELS) for taken in take(proof)]
 
 
 def take(proof: Proof) -> list[Figure]:

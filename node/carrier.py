@@ -176,6 +176,7 @@ class Carrier:
             self.trouble = None
             await self._listener.reach_changed(self.commons.id)
         self.counts["kept"] += taken.fresh
+        self.counts["held already"] += taken.verdicts.count(Fate.KEPT) - taken.fresh
         for verdict in taken.verdicts:
             if verdict is not Fate.KEPT:
                 self.counts[f"quota {verdict.name.lower()}"] += 1

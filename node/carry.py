@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tertulia.node.carrying import Carrying
     from tertulia.protocol.frame import Frame
 
-MAGIC: Final = b"tertulia carry 1\n"
+NAME: Final = b"tertulia carry "
+MAGIC: Final = NAME + b"1\n"
 LIMIT_CARRY: Final = 4 * 1024 * 1024 * 1024
 """Bytes of a carry file that are looked at."""
 LIMIT_TOGETHER: Final = 256
@@ -115,19 +116,21 @@ async def bring(carrying: Carrying, path: Path) -> Counter[str]:
         ) from failed
     counts: Counter[str] = Counter()
     with handle:
-        frames = _frames(handle)
-        while batch := await trio.to_thread.run_sync(_some, frames):
+        frames, wrong = _frames(handle), None
+        while wrong is None:
+            batch, wrong = await trio.to_thread.run_sync(_some, frames)
+            if not batch and wrong is None:
+                return counts
             await _take(carrying, batch, counts)
-    return counts
+    raise wrong
 
 
 def _open(path: Path) -> BinaryIO:
     handle = path.open("rb")
-    if handle.read(len(MAGIC)) != MAGIC:
+    head = handle.read(len(MAGIC))
+    if head != MAGIC:
         handle.close()
-        raise LocalError(
-            Problem("This is no carry file of Tertulia.", "Nothing was changed.", "Choose the file that was exported.")
-        )
+        raise LocalError(_LATER if head.startswith(NAME) and head[len(NAME) :].strip().isdigit() else _NONE)
     return handle
 
 
@@ -145,8 +148,14 @@ def _frames(handle: BinaryIO) -> Iterator[bytes]:
         yield head + body
 
 
-def _some(frames: Iterator[bytes]) -> list[bytes]:
-    return [raw for _, raw in zip(range(LIMIT_TOGETHER), frames, strict=False)]
+def _some(frames: Iterator[bytes]) -> tuple[list[bytes], LocalError | None]:
+    """The next frames, and what is wrong with the file behind them."""
+    batch: list[bytes] = []
+    try:
+        batch.extend(raw for _, raw in zip(range(LIMIT_TOGETHER), frames, strict=False))
+    except LocalError as wrong:
+        return batch, wrong
+    return batch, None
 
 
 async def _take(carrying: Carrying, batch: list[bytes], counts: Counter[str]) -> None:
@@ -168,6 +177,14 @@ async def _take(carrying: Carrying, batch: list[bytes], counts: Counter[str]) ->
             raise LocalError(_ENOUGH)
 
 
+_NONE: Final = Problem(
+    "This is no carry file of Tertulia.", "Nothing was changed.", "Choose the file that was exported."
+)
+_LATER: Final = Problem(
+    "This carry file was made by a later version of Tertulia.",
+    "Nothing was changed.",
+    "Update Tertulia here, or have it exported by the version that runs here.",
+)
 _ENOUGH: Final = Problem(
     "This is more than is taken in from files on one day.", _KEPT, "Take the same file in again tomorrow."
 )

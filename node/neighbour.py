@@ -78,6 +78,8 @@ class Neighbour:
         """Why its hello was not good enough; None while it was, or was not heard."""
         self._proved = trio.Event()
         self._came_to_end = trio.Event()
+        self._served = 0  # sessions of the peer's that are under way
+        self._served_out = trio.Event()
         self._behind = trio.Event()
         self._told = 0  # of the carrier's news, with the last session
         self._news_at: float | None = None
@@ -105,6 +107,7 @@ class Neighbour:
     async def serve_sync(self, stream: Stream) -> None:
         """Serve its session."""
         news = self._carrier.news.to(self.peer)
+        self._served += 1
         try:
             ending = await sync.serve(stream, self._carrier)
         except RemoteError as wrong:
@@ -120,6 +123,15 @@ class Neighbour:
                 self._tell(news)  # a session levels both sides, whoever opened it
             else:
                 self._count(f"sync ended {ending.name.lower()}")
+        finally:
+            self._served -= 1
+            self._served_out.set()
+            self._served_out = trio.Event()
+
+    async def _their_turn(self) -> None:
+        """Wait while the peer's own session is under way: it levels both sides, and a second would bring all twice."""
+        while self._served:
+            await self._served_out.wait()
 
     # What we open ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +198,8 @@ class Neighbour:
         if not dialled:
             with trio.move_on_after(GRACE_SECONDS):
                 await self._came_to_end.wait()
+            await self._their_turn()
+            if self._came_to_end.is_set():
                 self._reached()
         if self.feed is not None:
             with trio.move_on_after(GRACE_SECONDS):
@@ -195,6 +209,7 @@ class Neighbour:
         while failures < LIMIT_FAILURES:
             if await self._reason(due):
                 due = trio.current_time()
+            await self._their_turn()
             periodic = trio.current_time() >= due
             offered, news = self._carrier.own.owed(self.peer), self._carrier.news.to(self.peer)
             try:

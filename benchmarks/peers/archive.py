@@ -31,12 +31,12 @@ WEEKS = 14 * 24 * 60
 TOGETHER = 2_000
 
 
-def sealed(count: int, minutes: range) -> list[Frame]:
-    """Frames of the commons that nobody can open, their minutes spread over a range."""
+def sealed(count: int, minutes: range, commons: bytes = HERE.key) -> list[Frame]:
+    """Frames of a commons (its key) that nobody can open, their minutes spread over a range."""
     keys = FrameKeys(os.urandom(32), os.urandom(32))
     item = [Item(ItemType.RECEIPT, b"sealed")]
     spread = (minutes[number * len(minutes) // count] for number in range(count))
-    return [frames.seal(HERE.key, keys, FrameClass.SMALL, minute, os.urandom(24), item) for minute in spread]
+    return [frames.seal(commons, keys, FrameClass.SMALL, minute, os.urandom(24), item) for minute in spread]
 
 
 def shelf(folder: Path, held: list[Frame]) -> Shelf:

@@ -79,6 +79,20 @@ async def test_files_that_are_none_are_one_sentence_each(tmp_path) -> None:
             await ruth.call("carry.export", {"path": str(tmp_path / "no" / "such")})
 
 
+async def test_of_a_file_that_is_cut_or_damaged_what_came_before_is_kept(tmp_path) -> None:
+    here = commons()
+    batch = [frame(here) for _ in range(300)]  # more than is taken in at once
+    whole = MAGIC + b"".join(each.raw for each in batch)
+    cases = {"cut": (whole[: len(MAGIC) + 7 * 1024 + 500], 7), "damaged": (whole[:-1024] + bytes(1024), 299)}
+    for name, (data, good) in cases.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        async with carrier(tmp_path / f"of {name}", here) as one:
+            with pytest.raises(LocalError, match="damaged or cut off"):
+                await bring([SimpleNamespace(carrier=one)], path)
+            assert await held(one) == {each.id for each in batch[:good]}
+
+
 async def test_a_file_brings_no_more_in_a_day_than_a_neighbour(tmp_path) -> None:
     here = commons()
     batch = [frame(here) for _ in range(12)]

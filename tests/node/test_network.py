@@ -213,6 +213,19 @@ async def test_what_a_session_brings_is_told_on_without_waiting_for_the_clock(tm
         assert a.carrier.news.to(peer) == b.carrier.news.to(peer) == 0
 
 
+async def test_who_is_far_behind_is_not_brought_everything_twice_by_one_peer(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(neighbours, "GRACE_SECONDS", 0.05)  # over long before the catch-up is
+    old = [frame(HERE, now_minute() - number % 5_000) for number in range(3_000)]
+    async with network(tmp_path / "a", HERE, seed=SEED) as (full, ear_f):
+        for at in range(0, len(old), 250):
+            await full.carrier.keep(old[at : at + 250], "other")
+        async with network(tmp_path / "b", HERE, peers=full.addresses) as (behind, ear_b):
+            await reached(behind, ear_b, 1)
+            await reached(full, ear_f, 1)
+            assert len(behind.carrier.holdings) == len(old)
+            assert behind.carrier.counts["held already"] == 0
+
+
 async def test_own_frames_and_what_a_peer_brought_are_no_news_to_it(tmp_path) -> None:
     async with carrier(tmp_path, HERE) as one:
         await one.publish([frame(HERE)])
