@@ -61,6 +61,8 @@ def _answer_one(core: Core, turn: Turn, dialogue: Dialogue, event: Event, lack: 
     if asker is None or asker not in state.roster or event.id in state.waiting:
         return
     prekey = keyring.live_prekey(dialogue, asker, turn.minute)
+    if not _is_owed(dialogue, event, lack):
+        return
     day = turn.now // DAY_MS
     before, count = dialogue.answered.get(asker, (day, 0))
     count = count if before == day else 0
@@ -83,6 +85,18 @@ def _answer_one(core: Core, turn: Turn, dialogue: Dialogue, event: Event, lack: 
         more = len(groups) > LIMIT_PORTIONS
         requests.append(telling.request(dialogue.persona.box_secret, prekey, nonce, context, group, more=more))
     core.seal(turn, AnswerJob(dialogue.id, to, epochs), tuple(requests))
+
+
+def _is_owed(dialogue: Dialogue, event: Event, lack: Lack) -> bool:
+    """Whether there is anything to answer: who names nothing asks for all there is, who lacks an epoch may be cut off.
+
+    Of events alone some are held here, or the asker does not know the present door. Else an event that hangs on nothing
+    would make everybody answer everybody.
+    """
+    if lack.epochs or not lack.events or any(key in dialogue.events for key in lack.events):
+        return True
+    door, state = keyring.current_door(dialogue), dialogue.state
+    return door is None or not state.is_before(state.epochs[door].event, event.id)
 
 
 def _epochs(dialogue: Dialogue, lack: Lack, to: Recipient) -> tuple[EpochId, ...]:

@@ -108,11 +108,20 @@ def _ask(core: Core, turn: Turn, dialogue: Dialogue, asking: Asking, most: int) 
     if door is not None:
         lane = Lane(LaneKind.OLD_DOOR, dialogue.id, door)
         core.outbox.queue(turn, Entry(dialogue.commons, lane, (to_item(event),)))
-    if asking.everything or asking.turns or keyring.current_door(dialogue) is None:
+    if asking.everything or _asks_alone(asking, epochs, door=keyring.current_door(dialogue)):
         items = tuple(to_item(one) for one in retelling.unnamed(dialogue))
         for persona in asked:
             pair = Lane(LaneKind.PAIR, dialogue.id, persona)
             core.outbox.queue(turn, Entry(dialogue.commons, pair, items))
+
+
+def _asks_alone(asking: Asking, epochs: list[EpochId], *, door: EpochId | None) -> bool:
+    """Whether those asked may not stand behind the door I hold, or I hold none.
+
+    Where events alone are missing, a few of them are asked alone, once: they let me in where I am out. An event that
+    hangs on nothing would make everybody send a frame to everybody else.
+    """
+    return door is None or (asking.turns > 0 if epochs else asking.turns == 1)
 
 
 def _whom(dialogue: Dialogue, epochs: Iterable[EpochId]) -> list[PersonaId]:

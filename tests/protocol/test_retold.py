@@ -10,11 +10,14 @@ from village import DAY, MINUTE, Citizen, Village
 from tertulia.protocol import answering, asking, hpke, keyring, lacking, pair, retold
 from tertulia.protocol.errors import RejectReason, RemoteError
 from tertulia.protocol.event import CONTROL, Event, Kind, make, to_item
+from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.ids import DialogueId, EventId, PersonaId, PrekeyId
 from tertulia.protocol.inputs import LeaveDialogue
 from tertulia.protocol.item import Item
 from tertulia.protocol.mark import LIMIT_ASKED, LIMIT_CUT, LIMIT_LACKING, LIMIT_MARK_BODY, Lack, decode_mark
+from tertulia.protocol.outbox import Entry, Lane, LaneKind
 from tertulia.protocol.retold import LIMIT_EVENTS, LIMIT_PORTION, Retold, portions, retold_context
+from tertulia.protocol.roster import Prekeys
 from tertulia.protocol.say import Say
 from tertulia.protocol.turn import Turn
 
@@ -230,3 +233,50 @@ def test_portions_hold_so_many_bytes_and_so_many_events() -> None:
     assert [len(group) for group in groups] == [3, 3, 3]
     assert all(sum(len(to_item(event).encoded()) for event in group) <= LIMIT_PORTION + 9_000 for group in groups)
     assert [len(group) for group in portions([small.erased()] * (LIMIT_EVENTS + 1))][-1] < LIMIT_EVENTS
+
+
+def test_what_hangs_on_nothing_makes_few_ask_few_and_nobody_answer() -> None:
+    village, key, people = gathered("Ruth", *(f"Citizen {n}" for n in range(9)))
+    *honest, mallory = people
+    village.wait(DAY // 2)
+    sent = [len(one.published) for one in honest]
+    core = mallory.core.stage()
+    turn = Turn(village.now, core.entropy)
+    held = core.own(key)
+    lost, seq = EventId(bytes(32)), held.state.next_seq(held.session.actor, CONTROL)
+    dangling = make(
+        dialogue=key, room=CONTROL, kind=Kind.ROSTER, seq=seq, parents=(lost,), control=(), lamport=99,
+        tick=turn.minute, session_seed=held.session.seed, salt=bytes(16), body=Prekeys(()).encode(),
+    )  # fmt: skip
+    door = keyring.current_door(held)
+    core.outbox.queue(turn, Entry(held.commons, Lane(LaneKind.OLD_DOOR, key, door), (to_item(dangling),)))
+    mallory.commit(core, [*turn.effects, *core.settle(village.now)])
+    village.settle()
+    assert all(lacking.events(one.core.dialogues[key]) == {lost} for one in honest)
+    village.wait(2 * 60 * MINUTE)
+    published = [frame for one, before in zip(honest, sent, strict=True) for frame in one.published[before:]]
+    large = [frame for frame in published if frame.frame_class is FrameClass.LARGE]
+    assert len(large) == len(honest) * (len(asking.TURNS) + asking.TURNS[1][0]), "behind the door; to six; no answer"
+    village.wait(DAY)
+    assert all(one.core.dialogues[key].lost == {lost} for one in honest)
+
+
+def test_who_does_not_know_the_present_door_is_answered_whatever_they_ask_for() -> None:
+    village, key, (ruth, omar, ada) = gathered("Ruth", "Omar", "Ada")
+    held = ruth.core.dialogues[key]
+    before = held.state.epochs[keyring.current_door(held)].event
+    asker = ada.core.dialogues[key]
+    parents = held.events[before].header.parents
+    question = make(
+        dialogue=key, room=CONTROL, kind=Kind.MARK, seq=asker.state.next_seq(asker.session.actor, CONTROL),
+        parents=parents, control=(), lamport=held.events[before].header.lamport, tick=village.now // MINUTE,
+        session_seed=asker.session.seed, salt=bytes(16), body=Lack((held.me,), (), (EventId(bytes(32)),)).encode(),
+    )  # fmt: skip
+    core = ruth.core.stage()
+    turn = Turn(village.now, core.entropy)
+    here = core.own(key)
+    here.accept(turn, question)
+    assert question.id not in here.state.noops
+    answering.answer(core, turn, here, [question.id])
+    assert any(isinstance(job, answering.AnswerJob) for job in core.jobs.values())
+    assert omar.core.dialogues[key].standing.value == "in"
