@@ -7,6 +7,7 @@ stripped. A sentence that must fit a narrow screen has a short form that promise
 from collections.abc import Mapping, Sequence
 
 from tertulia.protocol.control import Row
+from tertulia.tui.contact_words import identity_words
 from tertulia.tui.guard import int_of, line_of, lines_of, rows_of
 from tertulia.tui.relay_words import community_lines
 from tertulia.tui.when import moment_of
@@ -172,6 +173,8 @@ def member_words(row: Value, *, code: bool = True) -> tuple[str, str]:
     if not row.get("checked") and not row.get("me"):
         digits = line_of(row, "code") if code else ""
         notes.append(f"unchecked: compare {digits}" if digits else "unchecked")
+    if known := identity_words(row):
+        notes.append(known)
     if told_by := line_of(row, "told_by"):
         notes.append(f"as told by {told_by}")
     if row.get("forked"):

@@ -35,6 +35,7 @@ from tertulia.tui.phrases import (
     status_lines,
     waiting_knocks,
 )
+from tertulia.tui.plain_people import ABOUT_PEOPLE, CONTACTS, about_person, with_contacts
 from tertulia.tui.profile import Profile
 from tertulia.tui.relay_words import community_lines
 from tertulia.tui.view import View
@@ -48,6 +49,8 @@ PLAIN_COMMANDS = (
     Command("read", "", "read the last messages again: /read 20"),
     Command("people", "", "who is here"),
     Command("check", "", "say that you compared codes with somebody: /check and their name"),
+    *ABOUT_PEOPLE,
+    *CONTACTS,
     Command("invite", "", "make an invite for one person, for 7 days"),
     Command("join", "", "join with an invite: /join and its text"),
     Command("new", "", "begin a dialogue: /new and its title"),
@@ -220,7 +223,9 @@ class Plain:
             case "clock":
                 await self.link.call("clock.confirm")
                 self.say("The clock is taken for right: what is past its time is erased.")
-            case "people" | "invite" | "check" | "proposals" | "sign":
+            case "contacts" | "talk" | "accept":
+                await with_contacts(self, name, rest)
+            case "people" | "invite" | "check" | "proposals" | "sign" | "reveal" | "verify" | "same" | "keep":
                 await self._about_opened(name, rest)
             case "join":
                 result = await self.link.call("join", invite=rest)
@@ -274,6 +279,8 @@ class Plain:
         elif name == "check":
             await self.link.call("check", dialogue=self.opened, member=rest)
             self.say("Checked: you compared codes, and they were the same.")
+        elif name in {"reveal", "verify", "same", "keep"}:
+            await about_person(self, name, rest)
         elif name in {"proposals", "sign"}:
             await self._proposals(sign=name == "sign")
         else:

@@ -63,6 +63,7 @@ class Following:
     shown: dict[str, Row]
 
 
+NUMBER = " ".join(["12345"] * 12)
 CODE = "1234 5678 9012 3456 7890"
 
 
@@ -86,6 +87,7 @@ class FakeNode:
         self.talks: dict[str, Talk] = {}
         self.knocks: list[dict] = []
         self.joins: list[dict] = []
+        self.contacts: list[dict] = []
         self.acts: list[dict] = []
         self.accepted = False
         self.quorum = 1
@@ -230,6 +232,8 @@ class FakeNode:
                 return tuple(Row(m["member"], (m["nick"], m["member"]), dict(m)) for m in talk.members)
             case "knocks":
                 return tuple(Row(k["knock"], (k["time"], k["knock"]), dict(k)) for k in self.knocks)
+            case "contacts":
+                return tuple(Row(c["contact"], (c["name"], c["contact"]), dict(c)) for c in self.contacts)
             case "joins":
                 return tuple(Row(j["join"], (j["title"], j["join"]), dict(j)) for j in self.joins)
         raise AssertionError(watch.view)
@@ -472,6 +476,84 @@ class FakeNode:
         found["checked"] = True
         return {"member": found["member"], "checked": True}
 
+    def _member(self, dialogue: str, member: str) -> dict:
+        found = [m for m in self._talk(dialogue).members if member in {m["member"], m["nick"]}]
+        if not found:
+            raise wrong("There is no person here by that name.")
+        return found[0]
+
+    def do_reveal(self, dialogue: str, members: list[str] | None = None) -> dict:
+        talk = self._talk(dialogue)
+        untold = [m for m in talk.members if not m["me"] and not m["shown"]]
+        chosen = [m for m in untold if not members or {m["member"], m["nick"]} & set(members)]
+        if not chosen:
+            raise wrong("You have shown them who you are already.")
+        for member in chosen:
+            member.update(shown=True, number=NUMBER if member["identity"] else "")
+        return {"dialogue": talk.id, "shown": len(chosen), "state": "stored"}
+
+    def do_verify(self, dialogue: str, member: str, same: bool = False) -> dict:
+        found = self._member(dialogue, member)
+        if not found["number"]:
+            raise wrong("They have not shown you who they are.")
+        changed, before = found["changed"], found["identity"]
+        found.update(changed="", identity="verified" if same or before == "verified" else "shown")
+        verified = found["identity"] == "verified"
+        return {"member": found["member"], "number": NUMBER, "verified": verified, "changed": changed}
+
+    def do_contacts_list(self) -> dict:
+        self._need_unlocked()
+        return {"contacts": self.contacts}
+
+    def do_contacts_add(self, dialogue: str, member: str, name: str) -> dict:
+        found = self._member(dialogue, member)
+        if not found["identity"]:
+            raise wrong("They have not shown you who they are, so you could not find them again.")
+        found["contact"] = name
+        return {"contact": self.befriend(name, found["nick"])["contact"], "name": name}
+
+    def _contact(self, contact: str) -> dict:
+        found = [c for c in self.contacts if contact == c["contact"] or contact.casefold() == c["name"].casefold()]
+        if not found:
+            raise wrong("You keep no such contact, or several.")
+        return found[0]
+
+    def do_contacts_rename(self, contact: str, name: str) -> dict:
+        found = self._contact(contact)
+        found["name"] = name
+        return {"contact": found["contact"], "name": name}
+
+    def do_contacts_forget(self, contact: str) -> dict:
+        found = self._contact(contact)
+        self.contacts.remove(found)
+        return {"contact": found["contact"]}
+
+    def do_contacts_talk(self, contact: str) -> dict:
+        found = self._contact(contact)
+        title = f"Ana & {found['called']}"
+        known = [talk for talk in self.talks.values() if talk.title == title]
+        talk = known[0] if known else self.add_talk(title)
+        state = "open" if known else "new"
+        return {"contact": found["contact"], "dialogue": talk.id, "title": title, "state": state}
+
+    def do_contacts_invite(self, contact: str, dialogue: str) -> dict:
+        found, talk = self._contact(contact), self._talk(dialogue)
+        if not found["met"]:
+            raise wrong("They do not know who you are.")
+        return {"contact": found["contact"], "dialogue": talk.id, "title": talk.title, "state": "stored"}
+
+    def do_contacts_dismiss(self, offer: str) -> dict:
+        for contact in self.contacts:
+            contact["offers"] = [one for one in contact["offers"] if one["offer"] != offer]
+        return {"offer": offer}
+
+    def befriend(self, name: str, called: str = "", **more: object) -> dict:
+        """Somebody who is kept."""
+        row = {"contact": hexed("c7", len(self.contacts) + 1), "name": name, "called": called or name, "met": True,
+               "verified": False, "changed": False, "number": NUMBER, "offers": [], **more}  # fmt: skip
+        self.contacts.append(row)
+        return row
+
     def do_knocks(self) -> dict:
         self._need_unlocked()
         return {"knocks": self.knocks}
@@ -540,6 +622,7 @@ class FakeNode:
             "member": hexed("aa", len(talk.members) + 1 + 16 * len(self.talks)), "nick": nick, "me": me,
             "facilitator": facilitator, "status": "in", "checked": False, "code": "" if me else CODE,
             "told_by": "Ruth" if not me and self.joins else None, "accepted": True, "forked": False,
+            "shown": False, "identity": "", "contact": "", "number": "", "changed": "",
         })  # fmt: skip
 
     def add_message(self, talk: Talk, author: str, text: str, *, mine: bool = False, **more: object) -> dict:

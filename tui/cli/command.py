@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.cli import (
     charter_verbs,
+    contact_verbs,
     council_verbs,
     delivery_verbs,
     door_verbs,
@@ -58,7 +59,7 @@ for verb in (
     profile_verbs.stop, profile_verbs.panic, profile_verbs.clock, talk_verbs.new, talk_verbs.say, talk_verbs.read,
     talk_verbs.members, talk_verbs.check, talk_verbs.remove, talk_verbs.leave, door_verbs.invite, door_verbs.join,
     door_verbs.knocks, door_verbs.admit, door_verbs.refuse, delivery_verbs.delivery, delivery_verbs.receipts,
-    charter_verbs.charter, charter_verbs.accept, council_verbs.role,
+    charter_verbs.charter, charter_verbs.accept, contact_verbs.reveal, contact_verbs.verify, council_verbs.role,
     council_verbs.act, council_verbs.cosign, council_verbs.acts, council_verbs.cut, method_verbs.stance,
     method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
     method_verbs.matters,
@@ -67,6 +68,7 @@ for verb in (
     app.command(verb)
 app.command(talk_verbs.list_, name="list")
 app.command(commons)
+app.command(contact_verbs.contacts)
 app.command(relay)
 app.command(carry)
 

@@ -17,11 +17,13 @@ from textual.widgets import OptionList
 from tertulia.protocol.control import LocalError, Row
 from tertulia.tui.act_words import lacking, only_proposed, pending, signers, what
 from tertulia.tui.client import Params
+from tertulia.tui.contact_words import SHOWING, SHOWN, identity_answers, identity_lines
 from tertulia.tui.face import Face
 from tertulia.tui.guard import line_of, rows_of
 from tertulia.tui.link import Following
 from tertulia.tui.phrases import member_words
 from tertulia.tui.screens.choice import Choice
+from tertulia.tui.screens.contacts import NameScreen
 from tertulia.tui.widgets.people import ACT, PeopleList
 from tertulia.tui.widgets.words import Words
 
@@ -52,7 +54,7 @@ class PeopleScreen(ModalScreen[None]):
             yield PeopleList()
             yield Words("", id="said", classes="explanation")
             yield Words("", id="problem")
-            yield Words("Enter on somebody: codes, role, removal · s signs · Esc goes back", classes="hint")
+            yield Words("Enter: codes, who they are, role, removal · s signs · Esc goes back", classes="hint")
 
     def on_mount(self) -> None:
         """Show who is here now, and go on asking what waits for signatures."""
@@ -141,7 +143,8 @@ class PeopleScreen(ModalScreen[None]):
         name, _ = member_words(row.value)
         code = line_of(row.value, "code")
         lines = [f"Code {code}: if {name} reads out the same one, it is really them."] if code else []
-        answers = [("back", "Back")]
+        lines += identity_lines(row.value)
+        answers = [("back", "Back"), *identity_answers(row.value, name)]
         if not row.value.get("checked"):
             answers.append(("check", "We compared codes, they are the same"))
         answers.append(("ask", f"Remove {name} …"))
@@ -158,6 +161,13 @@ class PeopleScreen(ModalScreen[None]):
                     [("back", "No, they stay"), ("remove", f"Remove {name}")],
                 )
             )
+        if answer == "reveal":
+            shown = [("back", "No, not now"), ("reveal", f"Show {name} who I am")]
+            answer = await self.app.push_screen_wait(Choice(f"Show {name} who you are?", [SHOWING], shown))
+        elif answer == "keep":
+            self.app.push_screen(NameScreen(self._dialogue, row.id, line_of(row.value, "nick")))
+        elif row.value.get("identity") == "changed":
+            answer = answer if answer == "same" else "look"  # it was on the screen just now
         await self._answered(answer, row)
 
     @work(exclusive=True, group="ask")
@@ -176,20 +186,28 @@ class PeopleScreen(ModalScreen[None]):
             await self._do(answer, member=row.id)
         elif answer in {"facilitator", "member"}:
             await self._do("role", member=row.id, facilitator=answer == "facilitator")
+        elif answer == "reveal":
+            await self._do("reveal", members=[row.id])
+        elif answer == "look":
+            await self._do("verify", member=row.id)
+        elif answer == "same":
+            await self._do("verify", member=row.id, same=True)
 
-    async def _do(self, method: str, **params: str | bool) -> None:
+    async def _do(self, method: str, **params: str | bool | list[str]) -> None:
         """Ask the node for it; say whether it is so now, or only proposed."""
         said, problem = self.query_one("#said", Words), self.query_one("#problem", Words)
         said.say("")
         problem.say("")
         try:
-            result: Params = await self._face.link.call(method, dialogue=self._dialogue, **params)
+            result: Params = await self._face.link.call(method, dialogue=self._dialogue, **cast("Params", params))
             await self._look()
         except LocalError as wrong:
             problem.say(f"{wrong.problem.error} {wrong.problem.safe} {wrong.problem.next}")
         else:
             if line_of(result, "state") == "pending":
                 said.say(only_proposed(result, self._acts))
-            elif method != "check":
+            elif method == "reveal":
+                said.say(f"Shown. {SHOWN}")
+            elif method not in {"check", "verify"}:
                 said.say("Done.")
         self.refresh_people()

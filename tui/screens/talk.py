@@ -18,6 +18,7 @@ from textual.widgets import OptionList
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui import commands
 from tertulia.tui.client import Params
+from tertulia.tui.contact_words import offered
 from tertulia.tui.guard import int_of, line_of
 from tertulia.tui.link import Following
 from tertulia.tui.phrases import (
@@ -30,6 +31,7 @@ from tertulia.tui.phrases import (
     status_words,
     waiting_knocks,
 )
+from tertulia.tui.screens.contacts import ContactsScreen
 from tertulia.tui.screens.people import PeopleScreen
 from tertulia.tui.screens.talk_actions import TalkActions
 from tertulia.tui.widgets.composer import Composer
@@ -55,6 +57,7 @@ class TalkScreen(TalkActions):
         Binding("ctrl+n", "new", "New", priority=True),
         Binding("ctrl+r", "invite", "Invite", priority=True),
         Binding("ctrl+t", "people", "People", priority=True),
+        Binding("ctrl+k", "contacts", "Contacts", priority=True),
         Binding("ctrl+o", "knocks", "Who knocks", priority=True),
     ]
 
@@ -100,7 +103,7 @@ class TalkScreen(TalkActions):
             self.query_one(f"#{words}", Words).say("")
         self.query_one("#people", PeopleList).can_focus = False
         self.show_status()
-        for following in (self._dialogues, self._joins, self._knocks):
+        for following in (self._dialogues, self._joins, self._knocks, self._contacts):
             self.face.link.follow(following)
         if self._open:
             self.open_dialogue(self._open)
@@ -109,7 +112,7 @@ class TalkScreen(TalkActions):
 
     def on_unmount(self) -> None:
         """Let go of the views."""
-        for following in (self._dialogues, self._joins, self._knocks, self._messages, self._people):
+        for following in (self._dialogues, self._joins, self._knocks, self._contacts, self._messages, self._people):
             if following is not None:
                 self.face.link.unfollow(following)
 
@@ -131,7 +134,7 @@ class TalkScreen(TalkActions):
         dirty, self._dirty = self._dirty, set()
         if dirty & {"dialogues", "joins"}:
             self._draw_dialogues()
-        if "knocks" in dirty:
+        if dirty & {"knocks", "contacts"}:
             self._draw_knocks()
         if dirty & {"messages", "dialogues"}:
             self._draw_messages()
@@ -158,7 +161,10 @@ class TalkScreen(TalkActions):
         knocks = waiting_knocks(self._knocks.view.rows)
         words = knock_words(knocks[0].value) if knocks else ""
         more = f" (and {len(knocks) - 1} more)" if len(knocks) > 1 else ""
-        self.query_one("#knocking", Words).say(f"{words}{more} · Ctrl+O answers" if knocks else "")
+        asked = f"{words}{more} · Ctrl+O answers" if knocks else offered(self._contacts.view.rows)
+        self.query_one("#knocking", Words).say(asked)
+        if isinstance(self.app.screen, ContactsScreen):
+            self.app.screen.refresh_contacts()
 
     def _draw_messages(self) -> None:
         if self._messages is None:
@@ -337,7 +343,7 @@ class TalkScreen(TalkActions):
     def run_command(self, name: str, rest: str = "") -> None:
         """What a slash command does: the same as its key."""
         match name:
-            case "go" | "new" | "invite" | "people" | "knocks":
+            case "go" | "new" | "invite" | "people" | "contacts" | "knocks":
                 self.call_later(getattr(self, f"action_{name}"))
             case "leave":
                 self.leave()

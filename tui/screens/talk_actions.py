@@ -20,6 +20,7 @@ from tertulia.tui.link import Following
 from tertulia.tui.phrases import clock_words, community, join_title, knock_words, status_lines, waiting_knocks
 from tertulia.tui.screens.card import CardScreen
 from tertulia.tui.screens.choice import Choice
+from tertulia.tui.screens.contacts import ContactsScreen
 from tertulia.tui.screens.invite import InviteScreen
 from tertulia.tui.screens.people import PeopleScreen
 from tertulia.tui.widgets.dialogues import JOIN
@@ -39,6 +40,7 @@ class TalkActions(Screen[None]):
         self._dialogues = Following("dialogues", {}, lambda _view: self._draw_soon("dialogues"))
         self._joins = Following("joins", {}, lambda _view: self._draw_soon("joins"))
         self._knocks = Following("knocks", {}, lambda _view: self._draw_soon("knocks"))
+        self._contacts = Following("contacts", {}, lambda _view: self._draw_soon("contacts"))
         self._people: Following | None = None
 
     def _draw_soon(self, what: str) -> None:
@@ -94,6 +96,13 @@ class TalkActions(Screen[None]):
         row = self._dialogues.view.get(self._open)
         if row is not None and self._people is not None:
             self.app.push_screen(PeopleScreen(self._open, line_of(row.value, "title"), self._people))
+
+    @work(exclusive=True, group="above")
+    async def action_contacts(self) -> None:
+        """Show whom I keep; what was begun or joined there is opened."""
+        row = self._dialogues.view.get(self._open)
+        here = (self._open, line_of(row.value, "title")) if row is not None else ("", "")
+        self._go_to(await self.app.push_screen_wait(ContactsScreen(self._contacts, here)) or "")
 
     @work(exclusive=True, group="above")
     async def action_knocks(self) -> None:
