@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from fake_node import NodeThread, populated
+from fake_node import NUMBER, NodeThread, populated
 
 NASTY = "evil\x1b]52;c;ZXZpbA==\x07\x1b[2J\x9b\u202e\nYou: forged"
 
@@ -157,3 +157,35 @@ def test_lines_come_from_a_file_too(tmp_path, node):
         )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert [call for call in node.calls if call[0] == "say"]
+
+
+def test_who_people_are_line_by_line(tmp_path, node):
+    ruth = next(iter(node.talks.values())).members[1]
+    with Sitting(tmp_path) as at:
+        at.hears("Open: Water treaty")
+        at.types("/contacts")
+        at.hears("You keep nobody yet.")
+        at.types("/reveal Ruth")
+        at.hears("It cannot be taken back. /reveal yes and a name does it")
+        at.types("/reveal yes Ruth")
+        at.hears("Shown. They learn who you are")
+        at.types("/reveal yes all")
+        at.hears("already")
+        ruth.update(identity="changed", number=NUMBER, changed="Another device.")
+        at.types("/verify Ruth")
+        at.hears("Another device.")
+        at.hears(f"Safety number: {NUMBER}. Compare it")
+        at.types("/same Ruth")
+        at.hears("Verified.")
+        at.types("/keep Ruth")
+        at.hears("Kept as Ruth. Only you see that name.")
+        at.types("/talk ruth")
+        at.hears("“Ana & Ruth”: /open it. An invite for them alone")
+        at.types("/accept Ruth")
+        at.hears("Nobody by that name invites you")
+        node.contacts[0]["offers"] = [{"offer": "0f", "title": "Visas", "invite": "AEAQABC", "time": 1}]
+        at.types("/contacts")
+        at.hears("Ruth: not verified, invites you to “Visas”")
+        at.types("/accept Ruth")
+        at.hears("Joining “Visas”.")
+        at.types("/quit")

@@ -66,10 +66,14 @@ class ContactsScreen(ModalScreen[str]):
         self.query_one("#problem", Words).say("")
         self.refresh_contacts()
 
+    def on_screen_resume(self) -> None:
+        """What changed while a question stood above is shown."""
+        self.refresh_contacts()
+
     def refresh_contacts(self) -> None:
         """Show the view as it is; what is highlighted stays so."""
         for found in self.query(OptionList):  # none before the first paint
-            kept = found.highlighted
+            kept = found.highlighted  # its place: a new name may sort it elsewhere
             found.set_options([_option(row) for row in self._contacts.view.rows])
             last = len(self._contacts.view.rows) - 1
             found.highlighted = min(kept or 0, last) if last >= 0 else None
