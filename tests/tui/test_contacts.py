@@ -6,6 +6,7 @@ import pytest
 from fake_node import NUMBER, NodeThread, hexed, populated
 from on_asyncio import on_asyncio
 from test_app import SIZES, sitting
+from textual.widgets import OptionList
 
 from tertulia.tui.cli.command import run
 from tertulia.tui.contact_words import contact_words, identity_answers, identity_lines, identity_words, offered
@@ -20,6 +21,15 @@ OFFER = {"offer": hexed("0f", 1), "title": "Visas", "invite": "AEAQABC", "time":
 
 def asked(node, method):
     return [params for name, params in node.calls if name == method]
+
+
+async def choose(at, words):
+    """Go down to the answer that begins so, and press Enter."""
+    await at.on(Choice)
+    options = at.app.screen.query_one(OptionList)
+    prompts = [str(options.get_option_at_index(place).prompt) for place in range(options.option_count)]
+    place = next(place for place, prompt in enumerate(prompts) if prompt.startswith(words))
+    await at.press("home", *["down"] * place, "enter")
 
 
 @pytest.mark.parametrize(
@@ -64,30 +74,26 @@ async def test_i_show_who_i_am_compare_and_keep_them_under_my_own_name(tmp_path,
         await at.press("ctrl+t")
         await at.on(PeopleScreen)
         await at.press("down", "enter")
-        await at.sees("Show Ruth who I am")
-        await at.press("down", "enter")
+        await choose(at, "Show Ruth who I am")
         await at.sees("It cannot be taken back.", "No, not now")
         await at.press("enter")
         await at.on(PeopleScreen)
         assert not asked(at.node, "reveal")
         await at.press("enter")
-        await at.sees("Show Ruth who I am")
-        await at.press("down", "enter")
+        await choose(at, "Show Ruth who I am")
         await at.sees("No, not now")
-        await at.press("down", "enter")
+        await choose(at, "Show Ruth")
         await at.sees("Shown.")
         assert asked(at.node, "reveal")[0]["members"] == [ruth["member"]]
         ruth.update(identity="shown", number=NUMBER)
         at.node.changed()
         await at.sees("has shown who they are")
         await at.press("enter")
-        await at.on(Choice)
-        await at.press("down", "enter")
+        await choose(at, "We compared safety numbers")
         await at.until(lambda: ruth["identity"] == "verified")
         await at.sees("verified")
         await at.press("enter")
-        await at.sees("Keep Ruth as a contact")
-        await at.press("down", "enter")
+        await choose(at, "Keep Ruth as a contact")
         await at.on(NameScreen)
         await at.press("end")
         await at.type("-at-work", "enter")

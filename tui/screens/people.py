@@ -144,10 +144,10 @@ class PeopleScreen(ModalScreen[None]):
         code = line_of(row.value, "code")
         lines = [f"Code {code}: if {name} reads out the same one, it is really them."] if code else []
         lines += identity_lines(row.value)
-        answers = [("back", "Back"), *identity_answers(row.value, name)]
+        answers = [("back", "Back")]
         if not row.value.get("checked"):
             answers.append(("check", "We compared codes, they are the same"))
-        answers.append(("ask", f"Remove {name} …"))
+        answers += [("ask", f"Remove {name} …"), *identity_answers(row.value, name)]
         if row.value.get("facilitator"):
             answers.append(("member", f"Let {name} facilitate no more"))
         else:
