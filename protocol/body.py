@@ -14,6 +14,7 @@ from tertulia.protocol.charter import Charter
 from tertulia.protocol.errors import RemoteError
 from tertulia.protocol.facilitation import Steer, decode_act
 from tertulia.protocol.mark import MarkAct, decode_mark
+from tertulia.protocol.outcome import Outcome, decode_outcome
 from tertulia.protocol.propose import Propose, decode_propose
 from tertulia.protocol.revise import Revise, decode_revise
 from tertulia.protocol.room import RoomAct, decode_room
@@ -27,7 +28,7 @@ VERSION: Final = 1
 
 @unique
 class Kind(IntEnum):
-    """The twelve kinds. Not executed yet: outcome, resource and liaise."""
+    """The twelve kinds. Not executed yet: resource and liaise."""
 
     CHARTER = 1
     ROSTER = 2
@@ -52,10 +53,10 @@ class Opaque(StrEnum):
     ERASED = "erased"
 
 
-Words: TypeAlias = Say | Revise | Propose | Stance
+Words: TypeAlias = Say | Revise | Propose | Stance | Outcome
 """What is said in rooms."""
 Body: TypeAlias = Charter | RosterAct | RoomAct | Words | Steer | MarkAct | Opaque
-SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE})
+SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE, Kind.OUTCOME})
 """Kinds that stand in rooms."""
 
 
@@ -82,6 +83,8 @@ def read_body(version: int, kind: int, body: bytes | None) -> Body:
                 found = decode_propose(body)
             case Kind.STANCE:
                 found = decode_stance(body)
+            case Kind.OUTCOME:
+                found = decode_outcome(body)
             case Kind.ACT:
                 found = decode_act(body)
             case Kind.MARK:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from tertulia.protocol import (
     acquaintance,
+    concluding,
     contacting,
     facilitating,
     founding,
@@ -37,6 +38,7 @@ from tertulia.protocol.inputs import (
     Ask,
     ConfirmClock,
     DismissOffer,
+    Endorse,
     Facilitate,
     ForgetContact,
     Join,
@@ -98,8 +100,8 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
             value = _join(core, turn, command)
         case SayText():
             value = _say(core, turn, command)
-        case Utter():
-            value = uttering.utter(core, turn, _here(core, command.dialogue), command.words, command.room)
+        case Utter() | Endorse():
+            value = _utter(core, turn, command)
         case AdmitKnock() | RefuseKnock():
             value = _answer(core, turn, command.knock, admit=isinstance(command, AdmitKnock))
         case RemoveMember():
@@ -136,6 +138,13 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
         case _:
             assert_never(command)
     turn.emit(Reply(ask.id, value))
+
+
+def _utter(core: Core, turn: Turn, command: Utter | Endorse) -> dict[str, Value]:
+    dialogue = _here(core, command.dialogue)
+    if isinstance(command, Endorse):
+        return concluding.endorse(core, turn, dialogue, command)
+    return uttering.utter(core, turn, dialogue, command.words, command.room)
 
 
 def _receipts(core: Core, turn: Turn, command: SetReceipts) -> dict[str, Value]:
@@ -311,7 +320,8 @@ def _sign(core: Core, turn: Turn, command: SignAct) -> dict[str, Value]:
         raise refuse("Only facilitators can sign this.", "Ask one of them.")
     facilitating.may_sign(dialogue, act)
     last = () if act.target is None else state.last_of(act.target)
-    signed = _put(core, turn, dialogue, Cosign(act.event, last if isinstance(act.body, Remove) else ()))
+    proof = concluding.to_cosign(dialogue, act)
+    signed = _put(core, turn, dialogue, Cosign(act.event, last if isinstance(act.body, Remove) else (), proof))
     return {"act": signed.event.hex(), "state": signed.outcome.value}
 
 

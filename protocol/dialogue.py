@@ -27,7 +27,7 @@ from tertulia.protocol.ids import ActorId, CommonsId, DialogueId, EpochId, Event
 from tertulia.protocol.lacking import Asking
 from tertulia.protocol.lineage import past
 from tertulia.protocol.method.cutting import Lines, lines
-from tertulia.protocol.method.gathering import gather
+from tertulia.protocol.method.gathering import People, gather
 from tertulia.protocol.method.matters import Matters
 from tertulia.protocol.method.rules import Rules
 from tertulia.protocol.persona import Persona
@@ -144,7 +144,7 @@ class Dialogue:
         }
         before = self._gathered
         if before is None or before[1] != cuts or any(one is not two for one, two in zip_longest(before[0], logs)):
-            found = gather(Rules.of(state.charter), state.rooms.values(), self.events, self.lines)
+            found = gather(Rules.of(state.charter), state.rooms.values(), self.events, self.lines, People.of(state))
             self._gathered = before = logs, cuts, found
         return before[2]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tertulia.protocol import lacking, sending
+from tertulia.protocol import concluding, lacking, sending
 from tertulia.protocol.effects import View
 from tertulia.protocol.event import CONTROL, Kind
-from tertulia.protocol.facilitation import CLOSED, DEEDS, LIMIT_REASON, About, Deed, Steer
+from tertulia.protocol.facilitation import BOUNDED, CLOSED, DEEDS, LIMIT_REASON, About, Deed, Steer
 from tertulia.protocol.ids import EventId
 from tertulia.protocol.method.cutting import NOTHING, draw, line
 from tertulia.protocol.method.rules import What
@@ -47,8 +47,10 @@ def facilitate(core: Core, turn: Turn, dialogue: Dialogue, command: Facilitate) 
     room = _room(dialogue, command)
     _check(dialogue, turn, command, room, text)
     opens, closes = (turn.minute, turn.minute + command.minutes) if command.deed is Deed.ROUND else (0, 0)
-    upto = _upto(dialogue, room) if command.deed is Deed.CUT else None
-    body = Steer(command.deed, room, command.subject, text, opens, closes, upto)
+    upto = _upto(dialogue, room, command.deed) if command.deed in BOUNDED else None
+    seals = command.deed is Deed.SEAL
+    proof = b"" if upto is None or not seals else concluding.to_seal(dialogue, room, command.subject, upto)
+    body = Steer(command.deed, room, command.subject, text, opens, closes, upto, proof)
     event = dialogue.author(turn, CONTROL, Kind.ACT, body.encode())
     sending.send_control(core, turn, dialogue, event)
     turn.changed(View.PEOPLE, dialogue.id)
@@ -123,7 +125,7 @@ def break_out(core: Core, turn: Turn, dialogue: Dialogue, command: OpenBreakout)
     return {"act": event.id.hex(), "room": event.id.hex(), "state": fact.outcome.value}
 
 
-def _upto(dialogue: Dialogue, place: RoomId) -> Cut:
+def _upto(dialogue: Dialogue, place: RoomId, deed: Deed) -> Cut:
     """Everything said so far in a room.
 
     Raises: LocalError when there is nothing, not all of it is here, or it is counted already.
@@ -137,7 +139,7 @@ def _upto(dialogue: Dialogue, place: RoomId) -> Cut:
             "Wait until it has come; then try again.",
         )
     cut = draw(room.id, room.heads, dialogue.events, dialogue.covers.get(room.id, NOTHING))
-    if any(agreed.cut == cut for agreed in dialogue.state.steering[room.id].cuts):
+    if deed is Deed.CUT and any(agreed.cut == cut for agreed in dialogue.state.steering[room.id].cuts):
         raise refuse("Everything said so far is counted already.", "See what was done: tertulia acts")
     return cut
 

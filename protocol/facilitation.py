@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum, unique
 from typing import Final
 
+from tertulia.protocol.crypto import PROOF
 from tertulia.protocol.cut import Cut
 from tertulia.protocol.encoding import Value, decode, encode
 from tertulia.protocol.ids import RoomId
@@ -41,6 +42,7 @@ class Deed(IntEnum):
     GIVE = 12
     FIX = 13
     DROP = 14
+    SEAL = 15
 
 
 @unique
@@ -81,11 +83,12 @@ DEEDS: Final[Mapping[Deed, Rule]] = {
     Deed.GIVE: Rule(About.MEMBER, False, "they have the floor, also in a pause or a round", (Deed.GIVE,)),
     Deed.FIX: Rule(About.EVENT, False, "puts what was proposed for it on the agenda"),
     Deed.DROP: Rule(About.EVENT, False, "takes it off the agenda", (Deed.FIX,), stands=False),
+    Deed.SEAL: Rule(About.EVENT, True, "an outcome is what was agreed on, as it stands here"),
 }
 """Who may do it, to what, and what it does."""
-CLOSED: Final = frozenset({Deed.FOLD, Deed.UNFOLD, Deed.CUT})
+CLOSED: Final = frozenset({Deed.FOLD, Deed.UNFOLD, Deed.CUT, Deed.SEAL})
 """What is done in a closed room too."""
-BOUNDED: Final = frozenset({Deed.CUT})
+BOUNDED: Final = frozenset({Deed.CUT, Deed.SEAL})
 """What is about the words of a room up to a cut."""
 
 
@@ -94,7 +97,7 @@ class Steer:
     """A deed in `room` to `subject` (a member or an event; none where it is about the room).
 
     `text` is the reason, or what is announced; a round's window is the minutes `opens` to `closes`, else both are 0.
-    `upto` is what a cut counts, of everything else None.
+    `upto` is what a cut or a seal counts, of everything else None; `proof` the persona's signature under a seal.
     """
 
     deed: Deed
@@ -104,10 +107,13 @@ class Steer:
     opens: int = 0
     closes: int = 0
     upto: Cut | None = None
+    proof: bytes = field(default=b"", repr=False)
 
     def encode(self) -> bytes:
-        """CBOR `[deed, room, subject or empty, text, opens, closes]`; of a cut, and what it counts."""
+        """CBOR `[deed, room, subject or empty, text, opens, closes]`; of a cut and a seal, and what it counts."""
         more: list[Value] = [] if self.upto is None else [self.upto.to_value()]
+        if self.deed is Deed.SEAL:
+            more.append(self.proof)
         return encode([int(self.deed), self.room, self.subject, self.text, self.opens, self.closes, *more])
 
 
@@ -123,7 +129,7 @@ def decode_act(body: bytes) -> Steer | None:
     if number > max(Deed):
         return None
     deed = Deed(number)
-    room, subject, text, opens, closes, *more = as_list(fields[1:], 6 if deed in BOUNDED else 5)
+    room, subject, text, opens, closes, *more = as_list(fields[1:], 5 + (deed in BOUNDED) + (deed is Deed.SEAL))
     whom = as_bytes(subject, 0) if DEEDS[deed].about is About.ROOM else as_id(subject)
     reason = as_text(text, LIMIT_REASON)
     if not reason.strip():
@@ -133,4 +139,5 @@ def decode_act(body: bytes) -> Steer | None:
     if (first >= last) if deed is Deed.ROUND else (first or last):
         raise wrong("not a window")
     upto = Cut.from_value(more[0]) if more else None
-    return Steer(deed, RoomId(as_id(room)), whom, reason, first, last, upto)
+    proof = as_bytes(more[1], PROOF) if deed is Deed.SEAL else b""
+    return Steer(deed, RoomId(as_id(room)), whom, reason, first, last, upto, proof)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.frame import Frame
     from tertulia.protocol.ids import CommonsId, DialogueId, EventId, FrameId, PersonaId, RoomId
     from tertulia.protocol.invite import Invite
+    from tertulia.protocol.stance import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,17 @@ class Utter:
     dialogue: DialogueId
     words: Words
     room: RoomId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endorse:
+    """Endorse an outcome on the record, or have a reservation; `name` is how one signs."""
+
+    dialogue: DialogueId
+    outcome: EventId
+    value: Value
+    reason: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +337,7 @@ Command = (
     | Join
     | SayText
     | Utter
+    | Endorse
     | AdmitKnock
     | RefuseKnock
     | RemoveMember

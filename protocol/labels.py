@@ -67,6 +67,9 @@ class Label(bytes, Enum):
     LAN_KEY = b"t1 lan key"  # keyed hash: the key of a minute's datagrams on a local network, under the commons key
     LAN_PORT = b"t1 lan port"  # keyed hash: the port of a minute's calls there, under the commons key
     OFFER = b"t1 offer"  # HPKE and box: the context of an invite for one contact
+    ON_RECORD = b"t1 on record"  # signature: an endorsement or reservation, by a persona that chose to
+    OUTCOME = b"t1 outcome"  # hash: the words of an outcome, as an endorsement names them
+    OUTCOME_RECORD = b"t1 outc. record"  # signature: the record of a sealed outcome, by those who sealed it
     PAIR_FRAME = b"t1 pair frame"  # KDF: the keys of the frames between two members, of their personas' DH
     PERSONA_ID = b"t1 persona id"  # hash: the id of a persona in its dialogue
     PREKEY_ID = b"t1 prekey id"  # hash: the id of a prekey

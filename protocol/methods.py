@@ -121,6 +121,19 @@ METHODS: Mapping[str, Method] = {
     ),
     "amend": Method({"dialogue": TEXT, "id": TEXT, "text": TEXT}, {"lang": TEXT}, ("id", "state")),
     "take": Method({"dialogue": TEXT, "id": TEXT}, {}, ("id", "state")),
+    "outcome.draft": Method(
+        {"dialogue": TEXT, "title": TEXT, "text": TEXT}, {"joint": FLAG, "lang": TEXT, "cites": TEXTS}, ("id", "state")
+    ),
+    "outcome.endorse": Method(
+        {"dialogue": TEXT, "id": TEXT}, {"reserve": FLAG, "reason": TEXT, "name": TEXT}, ("id", "state")
+    ),
+    "outcome.minority": Method({"dialogue": TEXT, "id": TEXT, "text": TEXT}, {"lang": TEXT}, ("id", "state")),
+    "outcome.answer": Method({"dialogue": TEXT, "objection": TEXT, "text": TEXT}, {"lang": TEXT}, ("id", "state")),
+    "outcome.attach": Method({"dialogue": TEXT, "id": TEXT, "objection": TEXT}, {}, ("id", "state")),
+    "outcome.seal": Method({"dialogue": TEXT, "id": TEXT}, {"reason": TEXT}, ("act", "state")),
+    "outcome.list": Method({"dialogue": TEXT}, {}, ("dialogue", "outcomes")),
+    "outcome.export": Method({"dialogue": TEXT, "id": TEXT, "path": TEXT}, {"rules": FLAG}, ("path", "bytes")),
+    "actions": Method({"dialogue": TEXT}, {}, ("dialogue", "actions")),
     "matters": Method({"dialogue": TEXT}, {}, ("dialogue", "provisional", "matters")),
     "floor": Method({"dialogue": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
     "proceedings": Method({"dialogue": TEXT}, {}, PROCEEDINGS),

@@ -11,6 +11,7 @@ from enum import IntEnum, unique
 from itertools import pairwise
 from typing import Final, TypeAlias
 
+from tertulia.protocol.crypto import PROOF
 from tertulia.protocol.encoding import Value, decode, encode
 from tertulia.protocol.epoch import LIMIT_EPOCH_PARENTS
 from tertulia.protocol.ids import ActorId, EpochId, EventId, PersonaId, RoomId
@@ -144,14 +145,18 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Cosign:
-    """Sign what `act` proposed. Where that removes somebody, `last` says what this signer knows of them."""
+    """Sign what `act` proposed. Where that removes somebody, `last` says what this signer knows of them.
+
+    Where it seals an outcome, `proof` is their persona's signature under its record.
+    """
 
     act: EventId
     last: Lasts = ()
+    proof: bytes = field(default=b"", repr=False)
 
     def encode(self) -> bytes:
-        """CBOR `[8, act, [[room, actor, seq, event], …]]`."""
-        return encode([Op.COSIGN, self.act, self.last])
+        """CBOR `[8, act, [[room, actor, seq, event], …]]`; under a seal, and the proof."""
+        return encode([Op.COSIGN, self.act, self.last, *([self.proof] if self.proof else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +203,8 @@ def decode_roster(body: bytes) -> RosterAct | None:
             member, facilitator = as_list(rest, 2)
             return Role(PersonaId(as_id(member)), bool(as_int(facilitator, 0, 1)))
         case Op.COSIGN:
-            act, last = as_list(rest, 2)
-            return Cosign(EventId(as_id(act)), _lasts(last))
+            act, last, *proof = as_list(rest, max(2, min(len(rest), 3)))
+            return Cosign(EventId(as_id(act)), _lasts(last), as_bytes(proof[0], PROOF) if proof else b"")
         case Op.SETTLE:
             (state_hash,) = as_list(rest, 1)
             return Settle(as_id(state_hash))

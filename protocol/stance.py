@@ -12,19 +12,20 @@ from typing import Final
 
 from tertulia.protocol.encoding import decode, encode
 from tertulia.protocol.ids import EventId
+from tertulia.protocol.on_record import OnRecord
 from tertulia.protocol.room import LIMIT_FORM
 from tertulia.protocol.say import sized
 from tertulia.protocol.shape import as_id, as_list, as_text, wrong
 
 LIMIT_REASON: Final = 2_048
 """Bytes of the reason of a stance in UTF-8."""
-LIMIT_STANCE_BODY: Final = LIMIT_REASON + 256
+LIMIT_STANCE_BODY: Final = LIMIT_REASON + 1_024
 """Bytes of the body of a stance event."""
 
 
 @unique
 class Value(StrEnum):
-    """Where one stands, and what one remarks."""
+    """Where one stands, and what one remarks; on an outcome, whether one endorses it."""
 
     AGREE = "agree"
     DISAGREE = "disagree"
@@ -34,24 +35,30 @@ class Value(StrEnum):
     NEEDS_SOURCE = "needs-source"
     DISPUTED = "disputed"
     SATISFIED = "satisfied"
+    ENDORSE = "endorse"
+    RESERVE = "reserve"
 
 
 VALUES: Final = frozenset(map(str, Value))
+OBJECTIONS: Final = frozenset({Value.DISAGREE, Value.BLOCK, Value.RESERVE})
+"""What, with a reason, is an objection."""
 REMARKS: Final = frozenset({Value.NEEDS_SOURCE, Value.DISPUTED, Value.SATISFIED})
 """What is remarked on something beside one's vote; `satisfied` takes such a remark back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """One person's stance on the event `target`; `reason` in their words, or empty."""
+    """One person's stance on the event `target`; `reason` in their words, or empty; `open`: it is on the record."""
 
     target: EventId
     value: Value
     reason: str = field(default="", repr=False)
+    open: OnRecord | None = None
 
     def encode(self) -> bytes:
-        """CBOR `[target, value, reason]`."""
-        return encode([self.target, str(self.value), self.reason])
+        """CBOR `[target, value, reason]`; on the record, and `[act id, counter, name, signature]`."""
+        more = [] if self.open is None else [self.open.to_value()]
+        return encode([self.target, str(self.value), self.reason, *more])
 
 
 def decode_stance(body: bytes) -> Stance | None:
@@ -65,5 +72,6 @@ def decode_stance(body: bytes) -> Stance | None:
     target, name = EventId(as_id(fields[0])), as_text(fields[1], LIMIT_FORM)
     if name not in VALUES:
         return None
-    (reason,) = as_list(fields[2:], 1)
-    return Stance(target, Value(name), sized(reason, LIMIT_REASON))
+    reason, *signed = as_list(fields[2:], most=2) or [None]
+    on_record = OnRecord.from_value(signed[0]) if signed else None
+    return Stance(target, Value(name), sized(reason, LIMIT_REASON), on_record)

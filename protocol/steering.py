@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """A cut that has effect, agreed on by the act `event`; `after` are those others that its proposer knew of."""
+    """A cut that has effect, agreed on by the act `event`; `after` are those others that its proposer knew of.
+
+    A seal is one too: `subject` is the outcome, of a plain cut None.
+    """
 
     event: EventId
     cut: Cut
     after: frozenset[EventId] = field(default=frozenset(), compare=False)
+    subject: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Steering:
     """How a room stands. `announced` are items and open rounds, in order, each with the event that did it.
 
     `floor` are those who were given it, several where two facilitators did so unaware; `agenda` is what was put on it.
-    `cuts` are in order too.
+    `cuts` and `seals` are in order too.
     """
 
     closed: bool = False
@@ -46,18 +50,22 @@ class Steering:
     floor: frozenset[PersonaId] = frozenset()
     agenda: tuple[EventId, ...] = ()
     cuts: tuple[Agreed, ...] = ()
+    seals: tuple[Agreed, ...] = ()
 
     def to_value(self) -> Value:
         """`[closed, paused, muted, folded, [[event, deed, text, opens, closes], …], floor, agenda]`.
 
-        Ids ascending, but on the agenda. Where there are any cuts, then `[[event, cut], …]`.
+        Ids ascending, but on the agenda. Where there are any cuts, then `[[event, cut], …]`; where there are any seals,
+        then those, and `[[event, outcome, cut], …]`.
         """
         said: list[Value] = [
             [event, int(steer.deed), steer.text, steer.opens, steer.closes] for event, steer in self.announced
         ]
         muted, folded, floor = sorted(self.muted), sorted(self.folded), sorted(self.floor)
         cuts: list[Value] = [[agreed.event, agreed.cut.to_value()] for agreed in self.cuts]
-        return [self.closed, self.paused, muted, folded, said, floor, self.agenda, *([cuts] if cuts else [])]
+        seals: list[Value] = [[agreed.event, agreed.subject, agreed.cut.to_value()] for agreed in self.seals]
+        more: list[Value] = [cuts, seals] if seals else [cuts] if cuts else []
+        return [self.closed, self.paused, muted, folded, said, floor, self.agenda, *more]
 
 
 def steers(record: Record, room: RoomId, deed: Deed, past: int) -> list[tuple[Act, Steer]]:
@@ -112,18 +120,23 @@ def steering(record: Record, room: RoomId, past: int) -> Steering:
         tuple((act.event, body) for act, body in sorted(announced, key=lambda entry: entry[0].order)),
         frozenset(PersonaId(body.subject) for _, body in steers(record, room, Deed.GIVE, past)),
         agenda(record, room, past),
-        _cuts(record, room, past),
+        _agreed(record, room, Deed.CUT, past),
+        _agreed(record, room, Deed.SEAL, past),
     )
 
 
-def _cuts(record: Record, room: RoomId, past: int) -> tuple[Agreed, ...]:
-    """The cuts of a room that have effect. Of two that are ancient the later counts as having known the earlier."""
-    found = sorted(steers(record, room, Deed.CUT, past), key=lambda entry: entry[0].order)
+def _agreed(record: Record, room: RoomId, deed: Deed, past: int) -> tuple[Agreed, ...]:
+    """The cuts or seals of a room that have effect, each with the cuts it follows.
+
+    Of two that are ancient the later counts as having known the earlier.
+    """
+    cuts = steers(record, room, Deed.CUT, past)
+    found = sorted(steers(record, room, deed, past), key=lambda entry: entry[0].order)
     agreed = []
-    for place, (act, body) in enumerate(found):
-        assert body.upto is not None, "a cut says what it counts"
-        known = frozenset(other.event for other, _ in found[:place] if other.is_complete(act.past))
-        agreed.append(Agreed(act.event, body.upto, known))
+    for act, body in found:
+        assert body.upto is not None, "it says what it counts"
+        subject = EventId(body.subject) if deed is Deed.SEAL else None
+        agreed.append(Agreed(act.event, body.upto, _known(cuts, act), subject))
     return tuple(agreed)
 
 
@@ -131,6 +144,17 @@ def agenda(record: Record, room: RoomId, past: int) -> tuple[EventId, ...]:
     """What facilitators have put on the agenda, in the order in which they did."""
     fixed = sorted(steers(record, room, Deed.FIX, past), key=lambda entry: entry[0].order)
     return tuple(dict.fromkeys(EventId(body.subject) for _, body in fixed))
+
+
+def cuts_known(state: State, room: RoomId, event: EventId) -> frozenset[EventId]:
+    """The cuts of a room that whoever proposed this act knew of."""
+    assert state.ground is not None, "there is an act, so there is a charter"
+    record = state.ground.authority.record
+    return _known(steers(record, room, Deed.CUT, record.ancestry.whole()), record.acts[event])
+
+
+def _known(cuts: list[tuple[Act, Steer]], act: Act) -> frozenset[EventId]:
+    return frozenset(other.event for other, _ in cuts if other.order < act.order and other.is_complete(act.past))
 
 
 def folded(state: State, event: EventId) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tertulia.protocol import revealing, sending
 from tertulia.protocol.body import VERSION, read_body
 from tertulia.protocol.event import Kind
-from tertulia.protocol.method.gathering import foresee, rapporteurs
+from tertulia.protocol.method.gathering import People, foresee, rapporteurs
 from tertulia.protocol.method.rules import REASONS, Rules
+from tertulia.protocol.outcome import Answer, Attach, Conclusion, Minority
 from tertulia.protocol.propose import Amendment, Take
 from tertulia.protocol.refusal import refuse
 from tertulia.protocol.revise import Edit, Withdraw
@@ -43,8 +44,8 @@ def utter(core: Core, turn: Turn, dialogue: Dialogue, words: Words, named: RoomI
     state = dialogue.state
     room = state.rooms[place]
     cuts = dialogue.lines.get(room.id, ())
-    reporting = rapporteurs(state.rooms.values())
-    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words, cuts, reporting)
+    reporting, people = rapporteurs(state.rooms.values()), People.of(state)
+    reason = foresee(Rules.of(state.charter), room, dialogue.events, dialogue.me, words, cuts, reporting, people)
     if reason is not None:
         raise refuse(f"This would have no effect: {REASONS[reason]}.", "List the matters to see what there is.")
     event = dialogue.author(turn, place, kind, body)
@@ -57,8 +58,13 @@ def _place(dialogue: Dialogue, words: Words) -> RoomId:
     match words:
         case Say(target=target) | Stance(target=target) | Edit(target=target) | Withdraw(target=target):
             about = target
-        case Amendment(version=about) | Take(amendment=about):
+        case Amendment(version=about) | Take(amendment=about) | Minority(outcome=about) | Attach(outcome=about):
             pass
+        case Conclusion(cited=(about, *_)):
+            pass
+        case Answer(objection):
+            event = dialogue.events.get(objection)
+            return dialogue.plenary if event is None else event.header.room
         case _:
             about = None
     matter = None if about is None else dialogue.matters.matters.get(about)
@@ -74,5 +80,7 @@ def kind_of(words: Words) -> Kind:
             return Kind.REVISE
         case Stance():
             return Kind.STANCE
+        case Conclusion() | Minority() | Answer() | Attach():
+            return Kind.OUTCOME
         case _:
             return Kind.PROPOSE

@@ -30,6 +30,7 @@ WHAT = {
     "give": "give {nick} the floor",
     "fix": "put {message} on the agenda",
     "drop": "take {message} off the agenda",
+    "seal": "seal outcome {message}",
 }
 BECAME = {"done": "done", "void": "without effect"}
 

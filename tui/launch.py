@@ -27,6 +27,7 @@ LIMIT_LOG_READ = 8 * 1024
 
 NODE_COMMAND = (sys.executable, "-P", "-m", "tertulia.bootstrap.node")
 """-P: a file in the folder we happen to stand in must not be imported in place of ours."""
+CHECK_COMMAND = (sys.executable, "-P", "-m", "tertulia.bootstrap.outcome")
 RELAY_COMMAND = (sys.executable, "-P", "-m", "tertulia.bootstrap.relay")
 
 _children: "list[subprocess.Popen[bytes]]" = []

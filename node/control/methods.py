@@ -18,6 +18,7 @@ from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.acquaintance import AcquaintanceMethods
 from tertulia.node.control.community import CommunityMethods
 from tertulia.node.control.council import CouncilMethods
+from tertulia.node.control.outcomes import OutcomeMethods
 from tertulia.node.control.params import Answer, Params, number, text
 from tertulia.node.control.speech import SpeechMethods
 from tertulia.node.control.status import commons_rows, status
@@ -113,6 +114,7 @@ class Methods:
             "wait": self._wait,
             **SpeechMethods(service).all,
             **AcquaintanceMethods(service).all,
+            **OutcomeMethods(service).all,
             **CouncilMethods(service, self._which_commons).all,
             **CommunityMethods(service, self._which_commons).all,
         }

@@ -13,21 +13,47 @@ from typing import Final, TypeAlias, assert_never
 
 from tertulia.protocol.body import Body, Words
 from tertulia.protocol.event import Event
-from tertulia.protocol.ids import EventId, PersonaId, RoomId
+from tertulia.protocol.ids import DialogueId, EventId, PersonaId, RoomId
 from tertulia.protocol.method.cutting import Lines, governing
 from tertulia.protocol.method.matters import Matter, Matters, Position, Revision
 from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, STANCES, MethodNoOp, Rules, What
+from tertulia.protocol.on_record import Place, words_hash
+from tertulia.protocol.outcome import Answer, Attach, Conclusion, Minority, Outcome
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal, Propose, Take
 from tertulia.protocol.revise import Edit, Revise, Withdraw
 from tertulia.protocol.say import Say
-from tertulia.protocol.stance import REMARKS, Stance, Value
-from tertulia.protocol.state import Room
+from tertulia.protocol.stance import OBJECTIONS, REMARKS, Stance, Value
+from tertulia.protocol.state import Room, State
 
 UNCUT: Final[Mapping[RoomId, Lines]] = {}
 """No cut is agreed on anywhere."""
 NOBODY: Final[Mapping[EventId, PersonaId]] = {}
 """Nobody reports back from anywhere."""
-Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem | Floor
+Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem | Floor | Conclusion | Minority | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Whose keys sign on the record, in which dialogue, under which rules."""
+
+    dialogue: DialogueId
+    charter_hash: bytes
+    keys: Mapping[PersonaId, bytes]
+
+    @classmethod
+    def of(cls, state: State) -> People:
+        """Everybody who is or was in."""
+        assert state.dialogue is not None, "there are rooms, so there is a charter"
+        return cls(state.dialogue, state.charter_hash, {key: member.keys.sign for key, member in state.members.items()})
+
+    def place(self, room: RoomId, conclusion: Conclusion) -> Place:
+        """Where somebody endorses an outcome."""
+        words = words_hash(self.dialogue, self.charter_hash, conclusion.encode())
+        return Place(self.dialogue, room, self.charter_hash, words)
+
+
+STRANGERS: Final = People(DialogueId(b""), b"", {})
+"""Nothing can be said on the record."""
 
 
 @dataclass(slots=True)
@@ -65,25 +91,33 @@ class _Draft:
 
 
 def gather(
-    rules: Rules, rooms: Iterable[Room], events: Mapping[EventId, Event], cuts: Mapping[RoomId, Lines] = UNCUT
+    rules: Rules,
+    rooms: Iterable[Room],
+    events: Mapping[EventId, Event],
+    cuts: Mapping[RoomId, Lines] = UNCUT,
+    people: People = STRANGERS,
 ) -> Matters:
     """Return what was said in these rooms came to; `events` has all that stand in their logs.
 
-    `cuts` has up to where stances are counted, in the rooms where that is agreed on.
+    `cuts` has up to where stances are counted, in the rooms where that is agreed on; `people` who can sign.
     """
     matters: dict[EventId, Matter] = {}
     noops: dict[EventId, MethodNoOp] = {}
+    answers: dict[EventId, tuple[EventId, ...]] = {}
+    attached: dict[EventId, tuple[EventId, ...]] = {}
     rooms = tuple(rooms)
     reporting = rapporteurs(rooms)
     for room in rooms:
-        reading = _Reading(rules, cuts.get(room.id, ()), reporting)
+        reading = _Reading(rules, room.id, cuts.get(room.id, ()), reporting, people)
         for entry in room.log:
             if entry.reason is None:
                 reason = reading.read(entry.event, entry.author, events[entry.event].content)
                 if reason is not None:
                     noops[entry.event] = reason
         matters.update((event, draft.done(room.id)) for event, draft in reading.drafts.items())
-    return Matters(matters, noops)
+        answers.update((event, tuple(words)) for event, words in reading.answers.items())
+        attached.update((event, tuple(dissent)) for event, dissent in reading.attached.items())
+    return Matters(matters, noops, answers, attached)
 
 
 def rapporteurs(rooms: Iterable[Room]) -> dict[EventId, PersonaId]:
@@ -99,9 +133,10 @@ def foresee(
     words: Words,
     cuts: Lines = (),
     reporting: Mapping[EventId, PersonaId] = NOBODY,
+    people: People = STRANGERS,
 ) -> MethodNoOp | None:
     """Why these words, said next in this room, would not do what they are meant to; None where they would."""
-    reading = _Reading(rules, cuts, reporting)
+    reading = _Reading(rules, room.id, cuts, reporting, people)
     for entry in room.log:
         if entry.reason is None:
             reading.read(entry.event, entry.author, events[entry.event].content)
@@ -111,10 +146,17 @@ def foresee(
 class _Reading:
     """One room as far as it was read."""
 
-    def __init__(self, rules: Rules, cuts: Lines, reporting: Mapping[EventId, PersonaId]) -> None:
+    def __init__(
+        self, rules: Rules, room: RoomId, cuts: Lines, reporting: Mapping[EventId, PersonaId], people: People
+    ) -> None:
         self._rules = rules
+        self._room = room
         self._cuts = cuts
         self._reporting = reporting
+        self._people = people
+        self._objections: dict[EventId, EventId] = {}
+        self.answers: dict[EventId, list[EventId]] = {}
+        self.attached: dict[EventId, list[EventId]] = {}
         self.drafts: dict[EventId, _Draft] = {}
 
     def read(self, event: EventId, author: PersonaId, said: Body) -> MethodNoOp | None:
@@ -128,6 +170,8 @@ class _Reading:
                 return self._propose(event, author, content)
             case Stance() as content:
                 return self._stand(event, author, content)
+            case Conclusion() | Minority() | Answer() | Attach() as content:
+                return self._conclude(event, author, content)
             case _:
                 return MethodNoOp.ERASED
 
@@ -248,8 +292,59 @@ class _Reading:
             return MethodNoOp.REASON_REQUIRED
         if _is_late(event, draft):
             return MethodNoOp.AFTER_CUT
+        if content.open is not None and not self._is_signed(author, draft, content):
+            return MethodNoOp.NOT_SIGNED
         positions = draft.remarks if content.value in REMARKS else draft.votes
-        positions[author] = Position(event, content.value, content.reason)
+        positions[author] = Position(event, content.value, content.reason, content.open)
+        if content.value in OBJECTIONS and content.reason.strip():
+            self._objections[event] = draft.event
+        return None
+
+    def _is_signed(self, author: PersonaId, draft: _Draft, stance: Stance) -> bool:
+        """Say whether what is said on the record is about an outcome, and signed by its author's persona."""
+        key = self._people.keys.get(author)
+        if key is None or stance.open is None or not isinstance(draft.content, Conclusion):
+            return False
+        place = self._people.place(self._room, draft.content)
+        return stance.open.is_by(key, place, str(stance.value), stance.reason)
+
+    def _conclude(self, event: EventId, author: PersonaId, content: Outcome) -> MethodNoOp | None:
+        match content:
+            case Conclusion():
+                what = What(content.form)
+                for cited in content.cited:
+                    about, reason = self._about(what, cited)
+                    if about is None:
+                        return reason
+                self.drafts[event] = self._draft(event, author, what, content, None)
+            case Minority():
+                about, reason = self._about(What.MINORITY, content.outcome)
+                if about is None:
+                    return reason
+                self.drafts[event] = self._draft(event, author, What.MINORITY, content, about.event)
+                about.beside.append(event)
+            case Answer():
+                if content.objection not in self._objections:
+                    return MethodNoOp.NO_TARGET
+                about = self.drafts[self._objections[content.objection]]
+                self.drafts[event] = self._draft(event, author, What.ANSWER, content, about.event)
+                about.beside.append(event)
+                self.answers.setdefault(content.objection, []).append(event)
+            case Attach():
+                return self._attach(content)
+            case _:
+                assert_never(content)
+        return None
+
+    def _attach(self, content: Attach) -> MethodNoOp | None:
+        about, reason = self._about(What.MINORITY, content.outcome)
+        if about is None:
+            return reason
+        if content.objection not in self._objections:
+            return MethodNoOp.NO_TARGET
+        dissent = self.attached.setdefault(about.event, [])
+        if content.objection not in dissent:
+            dissent.append(content.objection)
         return None
 
 

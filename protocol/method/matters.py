@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
 from tertulia.protocol.method.cutting import Lines
 from tertulia.protocol.method.rules import MethodNoOp, What
+from tertulia.protocol.on_record import OnRecord
+from tertulia.protocol.outcome import Answer, Conclusion, Minority
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Value
@@ -33,6 +35,7 @@ class Position:
     event: EventId
     value: Value
     reason: str = field(repr=False)
+    open: OnRecord | None = None
 
 
 Positions = Mapping[PersonaId, Position]
@@ -51,7 +54,7 @@ class Matter:
     room: RoomId
     author: PersonaId
     what: What
-    content: Say | Proposal | Amendment | Action | AgendaItem | Floor
+    content: Say | Proposal | Amendment | Action | AgendaItem | Floor | Conclusion | Minority | Answer
     target: EventId | None
     revisions: tuple[Revision, ...]
     votes: Positions
@@ -101,10 +104,15 @@ class Matter:
 
 @dataclass(frozen=True, slots=True)
 class Matters:
-    """All matters of a dialogue, room by room in order, and why what has no effect has none."""
+    """All matters of a dialogue, room by room in order, and why what has no effect has none.
+
+    `answers` has the words to each objection, `attached` the objections that go along with each outcome, in order.
+    """
 
     matters: Mapping[EventId, Matter]
     noops: Mapping[EventId, MethodNoOp]
+    answers: Mapping[EventId, tuple[EventId, ...]] = field(default_factory=dict)
+    attached: Mapping[EventId, tuple[EventId, ...]] = field(default_factory=dict)
 
     def current(self, proposal: Matter) -> Matter:
         """A proposal in its present version."""

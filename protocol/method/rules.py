@@ -35,6 +35,10 @@ class What(StrEnum):
     ACTION = "action"
     AGENDA = "agenda"
     FLOOR = "floor"
+    NOTE = "note"
+    JOINT = "joint"
+    MINORITY = "minority"
+    ANSWER = "answer"
 
 
 @unique
@@ -51,6 +55,8 @@ class MethodNoOp(StrEnum):
     FIXED = "fixed"
     MOVED = "moved"
     AFTER_CUT = "after-cut"
+    NOT_SIGNED = "not-signed"
+    UNANSWERED = "unanswered"
     ERASED = "erased"
 
 
@@ -60,11 +66,13 @@ REASONS: Final[Mapping[MethodNoOp, str]] = {
     MethodNoOp.STORY: "a story is heard or asked about, nothing else",
     MethodNoOp.NOT_FOR_THIS: "this stance cannot be taken on that",
     MethodNoOp.NO_BLOCK: "the charter allows no block",
-    MethodNoOp.REASON_REQUIRED: "who disagrees with a proposal or blocks it says why",
+    MethodNoOp.REASON_REQUIRED: "who disagrees with a proposal, blocks it, or has a reservation says why",
     MethodNoOp.NOT_YOURS: "only who said it may do this",
     MethodNoOp.FIXED: "what others take a stance on keeps its words: withdraw it and say it anew, or amend it",
     MethodNoOp.MOVED: "the proposal has another version by now",
     MethodNoOp.AFTER_CUT: "stances on that are counted already",
+    MethodNoOp.NOT_SIGNED: "it says that it is on the record, and the signature is not its author's",
+    MethodNoOp.UNANSWERED: "an objection to what it rests on is neither answered nor attached",
     MethodNoOp.ERASED: "its body is gone, and only that would tell",
 }
 
@@ -72,23 +80,30 @@ _SAID: Final = frozenset(
     {What.MESSAGE, What.STATEMENT, What.QUESTION, What.REPLY, What.SCRIBE, What.AUTOMATED, What.REPORT}
 )
 _PUT: Final = frozenset({What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA})
+_CONCLUDED: Final = frozenset({What.NOTE, What.JOINT})
+_WORDED: Final = _PUT | _CONCLUDED | {What.MINORITY, What.ANSWER}
+_RESTING: Final = frozenset({What.STATEMENT, What.PROPOSAL, What.AMENDMENT, What.ACTION})
 _BESIDE: Final = frozenset({What.TRANSLATION, What.SOURCE, What.CORRECTION})
 
 ABOUT: Final[Mapping[What, frozenset[What]]] = {
-    What.MESSAGE: _SAID | _PUT | _BESIDE,
-    What.QUESTION: _SAID | _PUT | _BESIDE | {What.STORY},
-    What.REPLY: _SAID | _PUT | _BESIDE,
-    What.TRANSLATION: _SAID | _PUT | {What.STORY, What.CORRECTION},
-    What.SOURCE: _SAID | _PUT | {What.CORRECTION},
-    What.CORRECTION: _SAID | _PUT | {What.SOURCE},
-    What.SCRIBE: _SAID | _PUT | _BESIDE,
-    What.AUTOMATED: _SAID | _PUT | _BESIDE,
+    What.MESSAGE: _SAID | _WORDED | _BESIDE,
+    What.QUESTION: _SAID | _WORDED | _BESIDE | {What.STORY},
+    What.REPLY: _SAID | _WORDED | _BESIDE,
+    What.TRANSLATION: _SAID | _WORDED | {What.STORY, What.CORRECTION},
+    What.SOURCE: _SAID | _WORDED | {What.CORRECTION},
+    What.CORRECTION: _SAID | _WORDED | {What.SOURCE},
+    What.SCRIBE: _SAID | _WORDED | _BESIDE,
+    What.AUTOMATED: _SAID | _WORDED | _BESIDE,
     What.AMENDMENT: frozenset({What.PROPOSAL, What.AMENDMENT}),
+    What.NOTE: _RESTING,
+    What.JOINT: _RESTING,
+    What.MINORITY: _CONCLUDED,
 }
 """What each form may be about. Statements, stories, proposals, actions and agenda items are about nothing else; reports
-about a breakout."""
+about a breakout; an answer is about a stance, a note or a joint statement about several things or none."""
 
 _VOTE: Final = frozenset({Value.AGREE, Value.DISAGREE, Value.PASS})
+_ENDORSE: Final = frozenset({Value.ENDORSE, Value.RESERVE, Value.PASS})
 _DOUBT: Final = frozenset({Value.NEEDS_SOURCE, Value.SATISFIED})
 _DISPUTE: Final = frozenset({Value.DISPUTED, Value.SATISFIED})
 
@@ -109,16 +124,22 @@ STANCES: Final[Mapping[What, frozenset[Value]]] = {
     What.ACTION: _VOTE,
     What.AGENDA: _VOTE,
     What.FLOOR: frozenset(),
+    What.NOTE: _ENDORSE | _DOUBT,
+    What.JOINT: _ENDORSE | _DOUBT,
+    What.MINORITY: frozenset(),
+    What.ANSWER: frozenset(),
 }
 """Which stances can be taken on what."""
 
 REASONED: Final[Mapping[What, frozenset[Value]]] = {
     What.PROPOSAL: frozenset({Value.DISAGREE, Value.BLOCK}),
     What.AMENDMENT: frozenset({Value.DISAGREE, Value.BLOCK}),
+    What.NOTE: frozenset({Value.RESERVE}),
+    What.JOINT: frozenset({Value.RESERVE}),
 }
 """Which stances need a reason."""
 
-FIXED: Final = _PUT | {What.STATEMENT}
+FIXED: Final = _WORDED | {What.STATEMENT}
 """What is never edited, because others take a stance on its words."""
 
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from tertulia.protocol.ids import EventId, PersonaId
 from tertulia.protocol.method.matters import Matter, Matters, Position
 from tertulia.protocol.method.rules import Rules, What
-from tertulia.protocol.stance import Value
-
-OBJECTIONS = frozenset({Value.DISAGREE, Value.BLOCK})
+from tertulia.protocol.stance import OBJECTIONS, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,21 @@ class Tally:
     passed: int
     block: int
     heard: int
+    endorse: int = 0
+    reserve: int = 0
 
 
 def tally(matter: Matter) -> Tally:
     """Count everybody's latest stance."""
     counts = Counter(position.value for position in matter.votes.values())
     return Tally(
-        counts[Value.AGREE], counts[Value.DISAGREE], counts[Value.PASS], counts[Value.BLOCK], counts[Value.HEARD]
+        counts[Value.AGREE],
+        counts[Value.DISAGREE],
+        counts[Value.PASS],
+        counts[Value.BLOCK],
+        counts[Value.HEARD],
+        counts[Value.ENDORSE],
+        counts[Value.RESERVE],
     )
 
 

@@ -193,6 +193,22 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         await call(ana, "take", dialogue=talk, id=better)
         await call(ana, "stance", dialogue=talk, id=pilot, value="agree")
         assert (await call(ana, "matters", dialogue=talk))["provisional"] is True
+        reason = {"id": pilot, "value": "disagree", "reason": "too soon"}
+        against = str((await ana.call("stance", {"dialogue": talk, **reason}))["id"])
+        draft = await call(ana, "outcome.draft", dialogue=talk, title="Agreed", text="Fifty", cites=[pilot])
+        drafted = str(draft["id"])
+        await call(ana, "outcome.answer", dialogue=talk, objection=against[:8], text="July, then.")
+        await call(ana, "outcome.attach", dialogue=talk, id=drafted, objection=against)
+        await call(ana, "outcome.minority", dialogue=talk, id=drafted, text="We would have waited.")
+        await call(ana, "outcome.endorse", dialogue=talk, id=drafted)
+        await call(ana, "outcome.endorse", dialogue=talk, id=drafted, name="Ana of Madrid")
+        assert (await call(ana, "outcome.seal", dialogue=talk, id=drafted))["state"] == "done"
+        assert (await call(ana, "outcome.list", dialogue=talk))["outcomes"][0]["state"] == "sealed"
+        file = str(tmp_path / "agreed.outcome")
+        assert (await call(ana, "outcome.export", dialogue=talk, id=drafted, path=file))["bytes"] > 500
+        with pytest.raises(LocalError, match="could not be written"):
+            await ana.call("outcome.export", {"dialogue": talk, "id": drafted, "path": file})
+        await call(ana, "actions", dialogue=talk)
         own = str((await ana.call("say", {"dialogue": talk, "text": "helo"}))["id"])
         await call(ana, "edit", dialogue=talk, id=own, text="hello")
         await call(ana, "withdraw", dialogue=talk, id=own)

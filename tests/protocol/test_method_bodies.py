@@ -11,7 +11,9 @@ from story import Story
 from tertulia.protocol.body import Kind, Opaque, Words, read_body
 from tertulia.protocol.encoding import encode
 from tertulia.protocol.facilitation import Steer
-from tertulia.protocol.propose import Action, AgendaItem, Amendment, Proposal, Take
+from tertulia.protocol.on_record import OnRecord
+from tertulia.protocol.outcome import OUTCOMES, Answer, Attach, Conclusion, Minority
+from tertulia.protocol.propose import MOTIONS, Action, AgendaItem, Amendment, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Form, Say
 from tertulia.protocol.stance import Stance, Value
@@ -31,10 +33,16 @@ WRITTEN = [
     (Kind.PROPOSE, Action("Write", "", "", ID, 7, 9)),
     (Kind.PROPOSE, AgendaItem("Visits", "", "", 20)),
     (Kind.STANCE, Stance(ID, Value.BLOCK, "it harms")),
+    (Kind.STANCE, Stance(ID, Value.ENDORSE, "yes", OnRecord(bytes(16), 1, "Selam", bytes(64)))),
+    (Kind.OUTCOME, Conclusion(True, "Agreed", "Fifty", "en", (ID,))),
+    (Kind.OUTCOME, Conclusion(False, "Agreed", "Fifty")),
+    (Kind.OUTCOME, Minority(ID, "Sixty")),
+    (Kind.OUTCOME, Answer(ID, "July, then")),
+    (Kind.OUTCOME, Attach(ID, ID)),
 ]
 
-kinds = st.sampled_from([Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE])
-words = st.sampled_from([*Form, *Value, "proposal", "amendment", "take", "action", "agenda", "poem"]).map(str)
+kinds = st.sampled_from([Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE, Kind.OUTCOME])
+words = st.sampled_from([*Form, *Value, *MOTIONS, *OUTCOMES, "poem"]).map(str)
 plain = st.none() | st.booleans() | st.integers(-1, 2**33) | st.binary(max_size=40) | st.text(max_size=9) | words
 fields = st.recursive(plain | st.just(ID), lambda inner: st.lists(inner, max_size=8), max_leaves=12)
 

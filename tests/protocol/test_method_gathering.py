@@ -7,12 +7,16 @@ from tertulia.protocol.event import Kind
 from tertulia.protocol.method.gathering import foresee, gather
 from tertulia.protocol.method.rules import ABOUT, STANCES, MethodNoOp, Rules, What
 from tertulia.protocol.method.weighing import Tally, is_shown, objections, strongest_objection, tally, unheard_first
+from tertulia.protocol.outcome import Answer, Conclusion, Minority
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Stance, Value
 
-KINDS = {Say: Kind.SAY, Stance: Kind.STANCE, Edit: Kind.REVISE, Withdraw: Kind.REVISE}
+KINDS = {
+    Say: Kind.SAY, Stance: Kind.STANCE, Edit: Kind.REVISE, Withdraw: Kind.REVISE,
+    Conclusion: Kind.OUTCOME, Minority: Kind.OUTCOME, Answer: Kind.OUTCOME,
+}  # fmt: skip
 
 
 class Talk(Story):
@@ -53,8 +57,15 @@ class Talk(Story):
                 return self.put("ruth", Floor("On visits"))
             case What.REPORT:
                 return self.put("ruth", Say(what, "words", "fr", self.split("ruth", "omar").id))
+            case What.NOTE | What.JOINT:
+                return self.put("ruth", Conclusion(what is What.JOINT, "Agreed", "Fifty"))
+            case What.MINORITY:
+                return self.put("ruth", Minority(self.one(What.NOTE).id, "Sixty"))
+            case What.ANSWER:
+                against = self.stand("omar", self.one(What.PROPOSAL), "disagree", "too soon")
+                return self.put("ruth", Answer(against.id, "July, then"))
             case _:
-                plain = ABOUT.get(what, frozenset()) - {what, What.AMENDMENT, What.CORRECTION, What.SOURCE}
+                plain = ABOUT.get(what, frozenset()) - {what, What.AMENDMENT, What.CORRECTION, What.SOURCE, What.ANSWER}
                 target = self.one(min(plain)).id if plain else None
                 voice = "Daniel" if what is What.SCRIBE else ""
                 return self.put("ruth", Say(what, "words", "fr", target, voice))
@@ -80,17 +91,19 @@ def test_which_stances_can_be_taken_on_what(talk, what):
 def test_what_may_be_about_what(talk, target):
     about = talk.one(target)
     for form, allowed in ABOUT.items():
-        body = (
-            Amendment(about.id, "Sixty")
-            if form is What.AMENDMENT
-            else Say(form, "words", "fr", about.id, "Daniel" if form is What.SCRIBE else "")
-        )
-        event = talk.put("ruth", body)
+        bodies = {
+            What.AMENDMENT: Amendment(about.id, "Sixty"),
+            What.MINORITY: Minority(about.id, "Sixty"),
+            What.NOTE: Conclusion(False, "Agreed", "Fifty", "", (about.id,)),
+            What.JOINT: Conclusion(True, "Agreed", "Fifty", "", (about.id,)),
+        }
+        said = Say(form, "words", "fr", about.id, "Daniel" if form is What.SCRIBE else "")
+        event = talk.put("ruth", bodies.get(form, said))
         reason = talk.why(event)
         if target not in allowed:
             assert reason == (MethodNoOp.STORY if target is What.STORY else MethodNoOp.NOT_ABOUT)
-            assert form is What.AMENDMENT or talk.matter(event).target is None
-        elif form is not What.AMENDMENT:
+            assert form in bodies or talk.matter(event).target is None
+        elif form not in bodies:
             assert reason is None
             assert talk.matter(event).target == about.id
             assert event.id in talk.matter(about).beside
@@ -162,7 +175,7 @@ def test_two_revisions_with_one_counter_are_decided_by_id(talk):
 
 
 def test_what_others_take_a_stance_on_keeps_its_words(talk):
-    for what in (What.STATEMENT, What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA):
+    for what in (What.STATEMENT, What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA, What.NOTE):
         put = talk.one(what)
         assert talk.why(talk.put("ruth", Edit(put.id, 1, "the opposite"))) is MethodNoOp.FIXED
         assert talk.why(talk.put("ruth", Withdraw(put.id, 1))) is None

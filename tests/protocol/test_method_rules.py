@@ -7,6 +7,7 @@ from story import Person, drawn
 from tertulia.protocol.charter import Charter
 from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, REASONS, STANCES, MethodNoOp, Rules, What
+from tertulia.protocol.outcome import OUTCOMES
 from tertulia.protocol.presets import PRESETS
 from tertulia.protocol.propose import MOTIONS
 from tertulia.protocol.say import FORMS
@@ -36,7 +37,7 @@ def test_why_not():
 
 
 def test_every_form_that_can_be_said_is_something():
-    assert FORMS | (MOTIONS - {"take"}) == frozenset(map(str, What))
+    assert FORMS | (MOTIONS - {"take"}) | (OUTCOMES - {"attach"}) == frozenset(map(str, What))
 
 
 def test_the_charter_says_whether_one_may_block_and_what_is_hidden():

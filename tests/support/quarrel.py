@@ -14,6 +14,7 @@ from story import Story, drawn, prekey
 from tertulia.protocol.event import CONTROL, Event, Kind
 from tertulia.protocol.facilitation import DEEDS, About, Deed
 from tertulia.protocol.ids import EventId, RoomId
+from tertulia.protocol.outcome import Answer, Attach, Conclusion, Minority
 from tertulia.protocol.propose import Amendment, Proposal, Take
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.room import Breakout
@@ -28,8 +29,8 @@ ACTS = (
     *("say", "say", "say", "meet", "meet", "meet", "meet", "admit", "accept", "leave", "remove", "introduce"),
     *("prekeys", "announce", "alarm", "open", "skip", "steal", "revive", "twin", "leap", "unknown", "stranger"),
     *("orphan", "genesis", "misplace", "oust", "oust", "oust", "raise", "lower", "cosign", "cosign", "cosign"),
-    *("settle", "fork", "late", "steer", "steer", "steer", "cut"),
-    *("state", "stand", "stand", "revise", "propose", "amend"),
+    *("settle", "fork", "late", "steer", "steer", "steer", "cut", "seal"),
+    *("state", "stand", "stand", "revise", "propose", "amend", "conclude"),
     *("split", "split", "aside", "aside", "aside", "share"),
 )
 Step = tuple[int, str, int, int]
@@ -156,6 +157,8 @@ class Quarrel:
                 return story.steer(deed, subjects[DEEDS[deed].about], by=name, seen=known, window=window)
             case "cut":  # of what one knows, signed by whoever can
                 return story.steer(Deed.CUT, by=name, seen=self._some_of(name, odd))
+            case "seal":  # an outcome, or what is none
+                return story.steer(Deed.SEAL, self._outcome(odd), by=name, seen=self._some_of(name, odd // 2))
             case "fork":  # sign two different things under one number
                 actor = story.person(name).session.actor
                 seq = max(1, story.state(seen).next_seq(actor, CONTROL) - 1)
@@ -164,7 +167,7 @@ class Quarrel:
                 actor = story.person(name).session.actor
                 seq = story.state(seen).next_seq(actor, CONTROL)
                 return story.remove(other, by=name, seen=self._some_of(name, 4 * odd), seq=seq)
-            case "state" | "stand" | "revise" | "propose" | "amend":
+            case "state" | "stand" | "revise" | "propose" | "amend" | "conclude":
                 return self._speak(name, act, odd)
             case "split":  # a room for some, whoever asks, also for people who are not in
                 people = dict.fromkeys((other, name, *(CAST[number] for number in range(5) if odd >> number & 1)))
@@ -190,9 +193,24 @@ class Quarrel:
             "stand": (Kind.STANCE, Stance(target, tuple(Value)[odd % len(Value)], "why" * (odd % 2))),
             "revise": (Kind.REVISE, Edit(target, odd % 3 + 1, f"{odd}") if odd % 4 else Withdraw(target, odd % 3 + 1)),
             "propose": (Kind.PROPOSE, Proposal("Pilot", f"{odd}")),
+            "conclude": (
+                Kind.OUTCOME,
+                (
+                    Conclusion(bool(odd % 2), "Agreed", f"{odd}", "", (target,) if odd % 3 else ()),
+                    Minority(self._outcome(odd), "No"),
+                    Answer(target, "But"),
+                    Attach(self._outcome(odd), target),
+                )[odd % 4],
+            ),
             "amend": (Kind.PROPOSE, Amendment(target, f"{odd}") if odd % 3 else Take(target)),
         }[act]
         return self.story.act(name, kind, body.encode(), room=self.story.plenary, seen=self.held[name])
+
+    def _outcome(self, odd: int) -> EventId:
+        """Some outcome there is, if any."""
+        events = self.story.events.values()
+        drafted = sorted(event.id for event in events if isinstance(event.content, Conclusion))
+        return drafted[odd % len(drafted)] if drafted else self._some(odd)
 
     def _as(self, name: str, odd: int, other: str) -> set[EventId]:
         """What the signer of a facilitator's act had seen: a forked founder may know what another citizen knows."""

@@ -25,7 +25,7 @@ from tertulia.protocol.cover import Cover
 from tertulia.protocol.cut import Cut
 from tertulia.protocol.epoch import roster_hash
 from tertulia.protocol.event import CONTROL, Event, Kind
-from tertulia.protocol.facilitation import Deed, Steer
+from tertulia.protocol.facilitation import BOUNDED, Deed, Steer
 from tertulia.protocol.fold import fold
 from tertulia.protocol.frame import FrameClass
 from tertulia.protocol.ids import EventId, PersonaId, RoomId
@@ -197,9 +197,10 @@ class Story:
         where = RoomId(room or self.plenary)
         window = odd.pop("window", None) or (0, 0)
         upto = odd.pop("upto", None)
-        if deed is Deed.CUT and upto is None:
+        if deed in BOUNDED and upto is None:
             upto = self.cut(where, odd.get("seen"))
-        body = Steer(deed, where, about, odd.pop("text", "Because."), *window, upto)
+        proof = bytes(64) if deed is Deed.SEAL else b""
+        body = Steer(deed, where, about, odd.pop("text", "Because."), *window, upto, proof)
         return self.act(by or self.founder, Kind.ACT, body.encode(), **odd)
 
     def cut(self, room: RoomId, seen: Seen = None) -> Cut:

@@ -1,4 +1,4 @@
-"""Make method.json: known answers to docs/spec/events.md, sections Say, Revise, Propose, Stance and Act (of a cut).
+"""Make method.json: known answers to docs/spec/events.md: Say, Revise, Propose, Stance, Outcome; Act of cuts and seals.
 
 Written from the spec's words with cbor2 alone: nothing of Tertulia is imported, so that the vectors judge it. Each body
 stands with what it must be read as: `read`, `unread` (of a later version) or `malformed`.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cbor2
 
-SAY, REVISE, PROPOSE, STANCE, ACT = 4, 5, 6, 7, 10
+SAY, REVISE, PROPOSE, STANCE, OUTCOME, ACT = 4, 5, 6, 7, 8, 10
 MINUTE = 29_655_000
 
 
@@ -60,10 +60,20 @@ READ = [
     ("asking for the floor, no more", PROPOSE, ["floor", "", ""]),
     *(
         (value, STANCE, [STATEMENT, value, ""])
-        for value in ("agree", "disagree", "pass", "block", "heard", "needs-source", "disputed", "satisfied")
+        for value in (
+            *("agree", "disagree", "pass", "block", "heard", "needs-source", "disputed", "satisfied"),
+            *("endorse", "reserve"),
+        )
     ),
     ("reason", STANCE, [PROPOSAL, "disagree", "June is too soon."]),
     ("reason, longest", STANCE, [PROPOSAL, "block", "x" * 2048]),
+    ("on the record", STANCE, [PROPOSAL, "endorse", "", [bytes(16), 1, "Selam", bytes(64)]]),
+    ("note", OUTCOME, ["note", "A note", "Fifty visits.", "en", []]),
+    ("joint statement", OUTCOME, ["joint", "What we agreed", "é" * 4096, "", sorted([STATEMENT, PROPOSAL])]),
+    ("minority statement", OUTCOME, ["minority", STATEMENT, "We would have waited.", ""]),
+    ("answer", OUTCOME, ["answer", STORY, "July, then.", "en"]),
+    ("attached", OUTCOME, ["attach", STATEMENT, STORY]),
+    ("a seal", ACT, [15, ROOM, STATEMENT, "Done.", 0, 0, [HEADS[:1], total(HEADS[0]), 1], bytes(64)]),
     ("a cut", ACT, cut([HEADS[:2], total(*HEADS[:2], STATEMENT), 3])),
     ("a cut, most heads", ACT, cut([HEADS[:32], total(*HEADS), 33])),
 ]
@@ -72,6 +82,7 @@ UNREAD = [
     ("a later revision", REVISE, [3, "anything"]),
     ("a later motion", PROPOSE, ["survey", 1]),
     ("a later value", STANCE, [STATEMENT, "mostly", 70]),
+    ("a later outcome", OUTCOME, ["standard", 1]),
 ]
 MALFORMED = [
     ("no form", SAY, []),
@@ -95,6 +106,19 @@ MALFORMED = [
     ("no reason at all", STANCE, [STATEMENT, "agree"]),
     ("a reason too long", STANCE, [STATEMENT, "agree", "x" * 2049]),
     ("a reason that is bytes", STANCE, [STATEMENT, "agree", b"why"]),
+    ("on the record by nobody", STANCE, [PROPOSAL, "endorse", "", [bytes(16), 1, " ", bytes(64)]]),
+    ("on the record, counter 0", STANCE, [PROPOSAL, "endorse", "", [bytes(16), 0, "Selam", bytes(64)]]),
+    ("on the record twice", STANCE, [PROPOSAL, "endorse", "", *[[bytes(16), 1, "Selam", bytes(64)]] * 2]),
+    ("no outcome form", OUTCOME, []),
+    ("a note without a title", OUTCOME, ["note", " ", "Fifty visits.", "en", []]),
+    ("a note without words", OUTCOME, ["note", "A note", " ", "en", []]),
+    ("a note that rests on one thing twice", OUTCOME, ["note", "A note", "Fifty.", "", [STORY, STORY]]),
+    ("a note that rests on too much", OUTCOME, ["note", "A note", "Fifty.", "", HEADS]),
+    ("a joint statement too long", OUTCOME, ["joint", "A", "x" * 8193, "", []]),
+    ("a minority of nobody", OUTCOME, ["minority", b"x", "We would have waited.", ""]),
+    ("attached to nothing", OUTCOME, ["attach", STATEMENT]),
+    ("a seal unsigned", ACT, [15, ROOM, STATEMENT, "Done.", 0, 0, [HEADS[:1], total(HEADS[0]), 1]]),
+    ("a seal of nothing", ACT, [15, ROOM, b"", "Done.", 0, 0, [HEADS[:1], total(HEADS[0]), 1], bytes(64)]),
     ("a cut of nothing", ACT, cut([[], total(), 0])),
     ("a cut up to nowhere", ACT, cut()),
     ("a cut with too many heads", ACT, cut([HEADS, total(*HEADS), 33])),

@@ -29,6 +29,7 @@ from tertulia.tui.cli import (
 from tertulia.tui.cli.border import DONE, NOT_UNDERSTOOD, within
 from tertulia.tui.cli.carry_verbs import carry
 from tertulia.tui.cli.context import DEFAULT_WAIT, LIMIT_WAIT, Context
+from tertulia.tui.cli.outcome_verbs import actions, outcome
 from tertulia.tui.cli.output import Output
 from tertulia.tui.cli.reach_verbs import commons
 from tertulia.tui.cli.relay_verb import hand_over, relay
@@ -62,13 +63,14 @@ for verb in (
     charter_verbs.charter, charter_verbs.accept, contact_verbs.reveal, contact_verbs.verify, council_verbs.role,
     council_verbs.act, council_verbs.cosign, council_verbs.acts, council_verbs.cut, method_verbs.stance,
     method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
-    method_verbs.matters,
+    method_verbs.matters, actions,
     proceeding_verbs.action, proceeding_verbs.agenda, proceeding_verbs.floor, proceeding_verbs.proceedings,
 ):  # fmt: skip
     app.command(verb)
 app.command(talk_verbs.list_, name="list")
 app.command(commons)
 app.command(contact_verbs.contacts)
+app.command(outcome)
 app.command(relay)
 app.command(carry)
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from tertulia.protocol.control import Delta, Failure, LocalError, Row, Snapshot
 from tertulia.tui.cli import ask, method_verbs
+from tertulia.tui.cli.check_file import hand_over_check
 from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.client import Client, Params, Update, gone
 from tertulia.tui.duration import minutes
@@ -258,17 +259,19 @@ def member_line(row: dict[str, object]) -> str:
     return f"{line_of(row, 'member')[:8]}  {nick}{f'  ({standing})' if standing else ''}"
 
 
-async def check(dialogue: str, member: str, /, *, context: Annotated[Context, Hidden]) -> None:
-    """Say that you and a member compared codes and they were the same: they are unchecked no longer.
+async def check(dialogue: str, member: str | None = None, /, *, context: Annotated[Context, Hidden]) -> None:
+    """Check a published outcome: tertulia check FILE. With a member: say that you compared codes with them.
 
     Parameters
     ----------
     dialogue
-        Its id, the beginning of it, or its title.
+        A file made by outcome export, which takes no profile to check; or a dialogue: its id, the beginning, its title.
     member
-        The beginning of their id, or their nickname.
+        The beginning of their id, or their nickname: the codes were the same, and they are unchecked no longer.
 
     """
+    if member is None:
+        hand_over_check(dialogue, as_json=context.output.json)
     async with context.unlocked() as client:
         result = plain(await client.call("check", dialogue=dialogue, member=member))
     context.output.result(result, ["Checked."])
