@@ -107,7 +107,8 @@ METHODS: Mapping[str, Method] = {
     ),
     "join": Method({"invite": TEXT}, {"nick": TEXT}, ("join", "state", "dialogue")),
     "say": Method(
-        {"dialogue": TEXT, "text": TEXT}, {"form": TEXT, "target": TEXT, "lang": TEXT, "voice": TEXT}, ("id", "state")
+        {"dialogue": TEXT, "text": TEXT}, {"form": TEXT, "target": TEXT, "lang": TEXT, "voice": TEXT, "room": TEXT},
+        ("id", "state"),
     ),
     "edit": Method({"dialogue": TEXT, "id": TEXT, "text": TEXT}, {}, ("id", "state")),
     "withdraw": Method({"dialogue": TEXT, "id": TEXT}, {}, ("id", "state")),
@@ -116,6 +117,7 @@ METHODS: Mapping[str, Method] = {
         {"dialogue": TEXT, "title": TEXT, "text": TEXT},
         {
             "form": TEXT, "lang": TEXT, "owner": TEXT, "closes": INT, "deadline": INT, "review": INT, "minutes": INT,
+            "room": TEXT,
         },
         ("id", "state"),
     ),
@@ -137,7 +139,12 @@ METHODS: Mapping[str, Method] = {
     "matters": Method({"dialogue": TEXT}, {}, ("dialogue", "provisional", "matters")),
     "floor": Method({"dialogue": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
     "proceedings": Method({"dialogue": TEXT}, {}, PROCEEDINGS),
-    "read": Method({"dialogue": TEXT}, {"last": INT}, ("dialogue", "title", "messages")),
+    "read": Method({"dialogue": TEXT}, {"last": INT, "room": TEXT}, ("dialogue", "title", "messages")),
+    "rooms": Method({"dialogue": TEXT}, {}, ("dialogue", "rooms")),
+    "room.open": Method(
+        {"dialogue": TEXT, "title": TEXT, "members": TEXTS}, {"rapporteur": TEXT, "minutes": INT},
+        ("act", "room", "state"),
+    ),
     "members": Method({"dialogue": TEXT}, {}, ("members", "rules")),
     "charter": Method({"dialogue": TEXT}, {}, CHARTER),
     "accept": Method({"dialogue": TEXT}, {}, ("dialogue", "accepted")),
@@ -166,7 +173,7 @@ METHODS: Mapping[str, Method] = {
     "role": Method({"dialogue": TEXT, "member": TEXT, "facilitator": FLAG}, {}, ("member", "state", "act")),
     "act": Method(
         {"dialogue": TEXT, "deed": TEXT, "reason": TEXT},
-        {"member": TEXT, "message": TEXT, "minutes": INT},
+        {"member": TEXT, "message": TEXT, "minutes": INT, "room": TEXT},
         ("act", "state"),
     ),
     "cosign": Method({"dialogue": TEXT, "act": TEXT}, {}, ("act", "state")),
@@ -180,14 +187,14 @@ METHODS: Mapping[str, Method] = {
 VIEWS: Mapping[str, View] = {
     "status": View({}, {}, STATUS),
     "dialogues": View({}, {}, DIALOGUE),
-    "messages": View({"dialogue": TEXT}, {"last": INT}, MESSAGE),
+    "messages": View({"dialogue": TEXT}, {"last": INT, "room": TEXT}, MESSAGE),
     "people": View({"dialogue": TEXT}, {}, MEMBER),
     "knocks": View({}, {}, KNOCK),
     "joins": View({}, {}, JOIN),
     "contacts": View({}, {}, CONTACT),
 }
 
-LIMIT_TEXTS: Final = 16
+LIMIT_TEXTS: Final = 32
 """Entries of a list parameter."""
 
 

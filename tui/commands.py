@@ -24,6 +24,7 @@ COMMANDS = (
     Command("knocks", "Ctrl+O", "see who asks to join, let them in or not"),
     Command("people", "Ctrl+T", "see who is here"),
     Command("contacts", "Ctrl+K", "people you keep: talk with one, invite one"),
+    Command("room", "", "see the rooms of this dialogue, and go to one"),
     Command("leave", "", "leave this dialogue"),
     Command("status", "", "say how things are, in full"),
     Command("clock", "", "say that this machine's clock is right"),

@@ -38,6 +38,7 @@ from tertulia.tui.phrases import (
 from tertulia.tui.plain_people import ABOUT_PEOPLE, CONTACTS, about_person, with_contacts
 from tertulia.tui.profile import Profile
 from tertulia.tui.relay_words import community_lines
+from tertulia.tui.room_words import Value, is_plenary, room_audience, room_line, room_name
 from tertulia.tui.view import View
 
 WINDOW = 200
@@ -47,6 +48,7 @@ PLAIN_COMMANDS = (
     Command("dialogues", "", "list the dialogues, each with its number"),
     Command("open", "", "open one: /open 2, or /open and its title"),
     Command("read", "", "read the last messages again: /read 20"),
+    Command("room", "", "the rooms of the open dialogue; /room and a title goes to one, /room plenary goes back"),
     Command("people", "", "who is here"),
     Command("check", "", "say that you compared codes with somebody: /check and their name"),
     *ABOUT_PEOPLE,
@@ -76,6 +78,7 @@ class Plain:
     link: Link
     out: Callable[[str], None]
     opened: str = ""
+    room: Value = field(default_factory=dict)
     joining: str = ""
     dialogues: Following = field(init=False)
     joins: Following = field(init=False)
@@ -111,15 +114,17 @@ class Plain:
             self.open(max(view.rows, key=lambda row: int_of(row.value, "last")))
         self.known.set()
 
-    def _announcer(self, dialogue: str) -> Callable[[View], None]:
+    def _announcer(self, dialogue: str, title: str = "", key: str = "") -> Callable[[View], None]:
+        key = key or dialogue
+
         def announce(view: View) -> None:
             fresh = [row for row in view.rows if row.id not in self._told]
             self._told.update(row.id for row in fresh)
-            if dialogue not in self._first:  # what was there before is read with /read, not announced
-                self._first.add(dialogue)
+            if key not in self._first:  # what was there before is read with /read, not announced
+                self._first.add(key)
                 return
             for row in fresh:
-                self._announce(dialogue, row)
+                self._announce(title or self.title(dialogue), row)
             if fresh:
                 self._mark_seen(dialogue)
 
@@ -134,15 +139,15 @@ class Plain:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _announce(self, dialogue: str, row: Row) -> None:
+    def _announce(self, title: str, row: Row) -> None:
         for hole in holes(row.value):
-            self.say(f"[{self.title(dialogue)}] {hole}")
+            self.say(f"[{title}] {hole}")
         name = "You" if row.value.get("mine") else line_of(row.value, "author")
         notes = ["arrived late"] if row.value.get("late") else []
         notes += [gone] if (gone := expired(row.value)) else []
         note = f" ({', '.join(notes)})" if notes else ""
         for line in text_of(row.value, "text").split("\n"):
-            self.say(f"[{self.title(dialogue)}] {name}{note}: {line}")
+            self.say(f"[{title}] {name}{note}: {line}")
 
     def _joins_changed(self, view: View) -> None:
         for row in view.rows:
@@ -170,6 +175,7 @@ class Plain:
 
     def open(self, row: Row) -> None:
         """Make this the dialogue that typed lines are said in; say who will see them."""
+        self._in_room({})
         self.opened = row.id
         people = int_of(row.value, "people")
         self.say(f"Open: {line_of(row.value, 'title')}, {counted(people, 'person', 'people')}. {audience(people, 80)}")
@@ -192,7 +198,7 @@ class Plain:
         if not self.opened:
             self.say("No dialogue is open. /dialogues lists them; /help lists all commands.")
             return
-        await self.link.call("say", dialogue=self.opened, text=text)
+        await self.link.call("say", dialogue=self.opened, text=text, **self._where())
 
     async def _command(self, name: str, rest: str) -> bool:
         match name:
@@ -225,7 +231,7 @@ class Plain:
                 self.say("The clock is taken for right: what is past its time is erased.")
             case "contacts" | "talk" | "accept":
                 await with_contacts(self, name, rest)
-            case "people" | "invite" | "check" | "proposals" | "sign" | "reveal" | "verify" | "same" | "keep":
+            case "people" | "invite" | "check" | "proposals" | "sign" | "reveal" | "verify" | "same" | "keep" | "room":
                 await self._about_opened(name, rest)
             case "join":
                 result = await self.link.call("join", invite=rest)
@@ -260,10 +266,10 @@ class Plain:
             self.say(f"{len(found) or 'No'} dialogues are called that. /dialogues gives each a number.")
 
     def _read(self, count: int) -> None:
-        following = self._messages.get(self.opened)
+        following = self._messages.get(self.opened + line_of(self.room, "room"))
         rows = following.view.rows[-count:] if following is not None and count else []
         for row in rows:
-            self._announce(self.opened, row)
+            self._announce(self.title(self.opened), row)
         if rows:
             self._mark_seen(self.opened)
         else:
@@ -281,12 +287,40 @@ class Plain:
             self.say("Checked: you compared codes, and they were the same.")
         elif name in {"reveal", "verify", "same", "keep"}:
             await about_person(self, name, rest)
+        elif name == "room":
+            await self._rooms(rest)
         elif name in {"proposals", "sign"}:
             await self._proposals(sign=name == "sign")
         else:
             result = await self.link.call("invite", dialogue=self.opened, uses=1, expires_minutes=INVITE_MINUTES)
             self.say(line_of(result, "invite"))
             self.say(f"It works once, for {in_words(INVITE_MINUTES)}. Send it by a way you trust.")
+
+    async def _rooms(self, name: str) -> None:
+        """List the rooms, or go to the one that is named."""
+        rows = await self._rows("rooms", "rooms", dialogue=self.opened)
+        if not name:
+            for row in rows:
+                self.say(room_line(row))
+            return
+        found = [row for row in rows if room_name(row).casefold() == name.casefold() and row.get("mine")]
+        if len(found) != 1:
+            self.say(f"{len(found) or 'No'} rooms that you are in are called that. /room lists them.")
+            return
+        self._in_room({} if is_plenary(found[0]) else found[0])
+        self.say(room_audience(found[0]) if self.room else "You are in the plenary again.")
+
+    def _in_room(self, row: Value) -> None:
+        """From now on typed lines are said there, and what arrives there is announced."""
+        self.room = row
+        key = self.opened + line_of(row, "room")
+        if row and key not in self._messages:
+            params: Params = {"dialogue": self.opened, "last": WINDOW, **self._where()}
+            announce = self._announcer(self.opened, f"{self.title(self.opened)} / {room_name(row)}", key)
+            self._messages[key] = self.link.follow(Following("messages", params, announce))
+
+    def _where(self) -> dict[str, str]:
+        return {"room": line_of(self.room, "room")} if self.room else {}
 
     async def _proposals(self, *, sign: bool) -> None:
         rows = pending(await self._rows("acts", "acts", dialogue=self.opened))

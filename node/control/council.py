@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from tertulia.node.control.params import Answer, Params, number, text, texts
+from tertulia.node.control.rooms import room_of
 from tertulia.protocol import views, views_acts, views_matters
 from tertulia.protocol.errors import LocalError, Problem
 from tertulia.protocol.facilitation import DEEDS, About, Deed
@@ -82,7 +83,8 @@ class CouncilMethods:
             case About.ROOM:
                 pass
         minutes = number(params, "minutes", 0)
-        return await self._service.ask(Facilitate(dialogue, deed, text(params, "reason"), subject, minutes))
+        room = room_of(core, dialogue, params)
+        return await self._service.ask(Facilitate(dialogue, deed, text(params, "reason"), subject, minutes, room))
 
     async def _acts(self, params: Params) -> Answer:
         return {"acts": list(views_acts.acts(self._service.core, self._dialogue(params)))}

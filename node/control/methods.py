@@ -20,6 +20,7 @@ from tertulia.node.control.community import CommunityMethods
 from tertulia.node.control.council import CouncilMethods
 from tertulia.node.control.outcomes import OutcomeMethods
 from tertulia.node.control.params import Answer, Params, number, text
+from tertulia.node.control.rooms import RoomMethods, room_of
 from tertulia.node.control.speech import SpeechMethods
 from tertulia.node.control.status import commons_rows, status
 from tertulia.node.problems import (
@@ -113,6 +114,7 @@ class Methods:
             "leave": self._leave,
             "wait": self._wait,
             **SpeechMethods(service).all,
+            **RoomMethods(service).all,
             **AcquaintanceMethods(service).all,
             **OutcomeMethods(service).all,
             **CouncilMethods(service, self._which_commons).all,
@@ -254,7 +256,8 @@ class Methods:
         core = self.service.core
         dialogue = views.resolve_dialogue(core, text(params, "dialogue"))
         last = max(0, number(params, "last", -1)) if "last" in params else None
-        rows: list[Value] = [row for _, row in views.messages(core, dialogue, last)]
+        room = room_of(core, dialogue, params)
+        rows: list[Value] = [row for _, row in views.messages(core, dialogue, last, apart=room)]
         title = shown_title(core.dialogues[dialogue].state.charter)
         return {"dialogue": dialogue.hex(), "title": title, "messages": rows}
 

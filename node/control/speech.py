@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.params import Answer, Params, number, text
-from tertulia.protocol import views, views_matters, views_proceedings
+from tertulia.node.control.rooms import room_of
+from tertulia.protocol import views, views_matters, views_proceedings, views_rooms
 from tertulia.protocol.charter import LIMIT_TITLE
+from tertulia.protocol.ids import EventId
 from tertulia.protocol.inputs import SayText, Utter
 from tertulia.protocol.propose import (
     LIMIT_FLOOR,
@@ -34,7 +36,7 @@ from tertulia.protocol.text import clean
 if TYPE_CHECKING:
     from tertulia.node.service import Service
     from tertulia.protocol.body import Words
-    from tertulia.protocol.ids import DialogueId, EventId
+    from tertulia.protocol.ids import DialogueId
 
 PUT: Final = (ProposeForm.PROPOSAL, ProposeForm.ACTION, ProposeForm.AGENDA)
 
@@ -68,10 +70,17 @@ class SpeechMethods:
         if form not in FORMS:
             raise refuse("There is no such form of saying something.", f"Choose one of {', '.join(sorted(FORMS))}.")
         if form == Form.MESSAGE and not params.keys() & {"target", "lang", "voice"}:
-            return await self._service.ask(SayText(dialogue, text(params, "text")))
-        target = self._target(dialogue, text(params, "target")) if "target" in params else None
+            room = room_of(self._service.core, dialogue, params)
+            return await self._service.ask(SayText(dialogue, text(params, "text"), room))
+        target = self._about(dialogue, form, text(params, "target")) if "target" in params else None
         voice = clean(_word(params, "voice"), LIMIT_VOICE)
-        return await self._utter(dialogue, Say(form, _said(params), _word(params, "lang"), target, voice))
+        return await self._utter(dialogue, Say(form, _said(params), _word(params, "lang"), target, voice), params)
+
+    def _about(self, dialogue: DialogueId, form: str, named: str) -> EventId:
+        """What something is about; a report: the event that opened a breakout."""
+        if form == Form.REPORT:
+            return EventId(views_rooms.resolve_room(self._service.core, dialogue, named))
+        return self._target(dialogue, named)
 
     async def _edit(self, params: Params) -> Answer:
         dialogue = self._dialogue(params)
@@ -106,7 +115,7 @@ class SpeechMethods:
                 body = AgendaItem(*words, number(params, "minutes", 0))
             case _:
                 raise refuse("Nothing like that can be proposed.", f"Choose one of {', '.join(PUT)}.")
-        return await self._utter(dialogue, body)
+        return await self._utter(dialogue, body, params)
 
     async def _amend(self, params: Params) -> Answer:
         dialogue = self._dialogue(params)
@@ -129,8 +138,9 @@ class SpeechMethods:
     async def _proceedings(self, params: Params) -> Answer:
         return views_proceedings.proceedings(self._service.core, self._dialogue(params))
 
-    async def _utter(self, dialogue: DialogueId, words: Words) -> Answer:
-        return await self._service.ask(Utter(dialogue, words))
+    async def _utter(self, dialogue: DialogueId, words: Words, where: Params | None = None) -> Answer:
+        room = None if where is None else room_of(self._service.core, dialogue, where)
+        return await self._service.ask(Utter(dialogue, words, room))
 
     def _next(self, dialogue: DialogueId, target: EventId) -> int:
         """The counter of the next revision of something."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
+from tertulia.node.control.rooms import room_of
 from tertulia.node.redaction import log_crash
 from tertulia.node.service import State
 from tertulia.protocol import views, views_contacts
 from tertulia.protocol.control import LIMIT_ROWS, Delta, Row, Snapshot
 from tertulia.protocol.effects import View
-from tertulia.protocol.ids import DialogueId
+from tertulia.protocol.ids import DialogueId, RoomId
 from tertulia.protocol.methods import check_watch
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Key(NamedTuple):
     view: View
     dialogue: DialogueId | None = None
     last: int = 0
+    room: RoomId | None = None
 
 
 @dataclass(slots=True)
@@ -165,7 +167,8 @@ class Views:
             return Key(view)
         dialogue = views.resolve_dialogue(self._service.core, str(params["dialogue"]))
         last = params.get("last", LAST) if view is View.MESSAGES else 0
-        return Key(view, dialogue, min(max(0, last), LIMIT_LAST) if isinstance(last, int) else LAST)
+        most = min(max(0, last), LIMIT_LAST) if isinstance(last, int) else LAST
+        return Key(view, dialogue, most, room_of(self._service.core, dialogue, params))
 
     # Changes --------------------------------------------------------------------------------------------------------
 
@@ -238,7 +241,7 @@ class Views:
                 since = _int(lamport), str(name)
             if feed.rows:
                 most = len(feed.rows) + LIMIT_GROWTH
-        rows = views.messages(self._service.core, dialogue, most, since)
+        rows = views.messages(self._service.core, dialogue, most, since, feed.key.room)
         return [Row(str(value["id"]), order, value) for order, value in rows]
 
 

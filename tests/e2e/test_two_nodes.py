@@ -209,6 +209,9 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         with pytest.raises(LocalError, match="could not be written"):
             await ana.call("outcome.export", {"dialogue": talk, "id": drafted, "path": file})
         await call(ana, "actions", dialogue=talk)
+        members: list[Value] = ["Ana", "Ben"]
+        await call(ana, "room.open", dialogue=talk, title="Quotas", members=members)
+        assert [row["title"] for row in (await call(ana, "rooms", dialogue=talk))["rooms"]] == ["Talk", "Quotas"]
         own = str((await ana.call("say", {"dialogue": talk, "text": "helo"}))["id"])
         await call(ana, "edit", dialogue=talk, id=own, text="hello")
         await call(ana, "withdraw", dialogue=talk, id=own)

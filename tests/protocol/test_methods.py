@@ -8,7 +8,10 @@ from tertulia.protocol.errors import LocalError
 from tertulia.protocol.methods import LIMIT_TEXTS, METHODS, VIEWS, Kind, check_call, check_watch
 
 GOOD = {Kind.TEXT: "a", Kind.INT: 1, Kind.FLAG: True, Kind.TEXTS: ["a", "b"]}
-BAD = {Kind.TEXT: [1, None, b"a"], Kind.INT: ["1", True], Kind.FLAG: [1, None], Kind.TEXTS: ["a", [1], ["a"] * 17]}
+BAD = {
+    Kind.TEXT: [1, None, b"a"], Kind.INT: ["1", True], Kind.FLAG: [1, None],
+    Kind.TEXTS: ["a", [1], ["a"] * (LIMIT_TEXTS + 1)],
+}  # fmt: skip
 
 
 def full(known):

@@ -53,6 +53,7 @@ class Talk:
     title: str
     state: str = "in"
     messages: list[dict] = field(default_factory=list)
+    rooms: list[dict] = field(default_factory=list)
     members: list[dict] = field(default_factory=list)
     unread: int = 0
 
@@ -225,7 +226,8 @@ class FakeNode:
             case "messages":
                 talk = self._talk(str(watch.params["dialogue"]))
                 last = int(watch.params.get("last", 200))  # type: ignore[call-overload]
-                numbered = list(enumerate(talk.messages))[-last:]
+                room = watch.params.get("room", "")
+                numbered = [(n, m) for n, m in enumerate(talk.messages) if m.get("room", "") == room][-last:]
                 return tuple(Row(m["id"], (n, m["id"]), dict(m)) for n, m in numbered)
             case "people":
                 talk = self._talk(str(watch.params["dialogue"]))
@@ -442,10 +444,21 @@ class FakeNode:
         row.update(state="admitted", dialogue=talk.id)
         self.changed()
 
-    def do_say(self, dialogue: str, text: str) -> dict:
+    def do_say(self, dialogue: str, text: str, room: str = "") -> dict:
         talk = self._talk(dialogue)
-        message = self.add_message(talk, self.nick, text, mine=True)
+        message = self.add_message(talk, self.nick, text, mine=True, room=room)
         return {"id": message["id"], "state": "stored"}
+
+    def do_rooms(self, dialogue: str) -> dict:
+        talk = self._talk(dialogue)
+        plenary = {"room": talk.id, "form": "plenary", "title": talk.title, "members": [], "mine": True}
+        return {"dialogue": talk.id, "rooms": [plenary, *talk.rooms]}
+
+    def add_room(self, talk: Talk, title: str, *members: str, mine: bool = True) -> None:
+        talk.rooms.append({
+            "room": hexed("b0", len(talk.rooms) + 1), "form": "breakout", "title": title, "members": list(members),
+            "mine": mine, "rapporteur": members[0], "closes": 0, "state": "open", "reports": [],
+        })  # fmt: skip
 
     def do_panic(self) -> dict:
         self.state = "new"

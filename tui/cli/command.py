@@ -24,6 +24,7 @@ from tertulia.tui.cli import (
     method_verbs,
     proceeding_verbs,
     profile_verbs,
+    room_verbs,
     talk_verbs,
 )
 from tertulia.tui.cli.border import DONE, NOT_UNDERSTOOD, within
@@ -63,7 +64,7 @@ for verb in (
     charter_verbs.charter, charter_verbs.accept, contact_verbs.reveal, contact_verbs.verify, council_verbs.role,
     council_verbs.act, council_verbs.cosign, council_verbs.acts, council_verbs.cut, method_verbs.stance,
     method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
-    method_verbs.matters, actions,
+    method_verbs.matters, room_verbs.rooms, actions,
     proceeding_verbs.action, proceeding_verbs.agenda, proceeding_verbs.floor, proceeding_verbs.proceedings,
 ):  # fmt: skip
     app.command(verb)
@@ -73,6 +74,7 @@ app.command(contact_verbs.contacts)
 app.command(outcome)
 app.command(relay)
 app.command(carry)
+app.command(room_verbs.room)
 
 
 @app.default

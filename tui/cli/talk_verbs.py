@@ -114,6 +114,7 @@ async def say(  # noqa: PLR0913 - each form is an option of its own
     scribe: str | None = None,
     automated: Annotated[bool, Flag] = False,
     lang: str | None = None,
+    room: str | None = None,
     context: Annotated[Context, Hidden],
 ) -> None:
     """Say something, off the record: the people in the dialogue see your name with it.
@@ -144,6 +145,8 @@ async def say(  # noqa: PLR0913 - each form is an option of its own
         Said by a program, under your name.
     lang
         The language it is in: en, ti.
+    room
+        In which room, by its title or id; in the plenary unless said.
 
     """
     chosen: dict[str, str | None] = {
@@ -157,7 +160,7 @@ async def say(  # noqa: PLR0913 - each form is an option of its own
     else:
         context.output.aside("Your shell may remember this message in its history. Leave the text out to be asked.")
     async with context.unlocked() as client:
-        result = plain(await client.call("say", dialogue=dialogue, text=text, **meant))
+        result = plain(await client.call("say", dialogue=dialogue, text=text, **meant, **_in(room)))
         await context.deliver(client, result, "Said.", {"message": line_of(result, "id")})
 
 
@@ -167,6 +170,7 @@ async def read(
     *,
     last: int | None = None,
     follow: Annotated[bool, Flag] = False,
+    room: str | None = None,
     context: Annotated[Context, Hidden],
 ) -> None:
     """Read a dialogue.
@@ -179,10 +183,12 @@ async def read(
         Only so many of the latest messages.
     follow
         Go on printing what arrives, until Ctrl+C. With --json: one message a line.
+    room
+        Which room, by its title or id; the plenary unless said.
 
     """
     async with context.unlocked() as client:
-        count = {} if last is None else {"last": last}
+        count: Params = {**_in(room), **({} if last is None else {"last": last})}
         if follow:
             await _follow(client, dialogue, count, context)
             return
@@ -190,6 +196,11 @@ async def read(
         await client.call("seen", dialogue=line_of(result, "dialogue"))
     lines = [line for row in rows_of(result, "messages") for line in message_lines(row)]
     context.output.result(result, lines or ["Nothing has been said yet."])
+
+
+def _in(room: str | None) -> dict[str, str]:
+    """The room that a call names, if one was."""
+    return {} if room is None else {"room": room}
 
 
 def message_lines(row: dict[str, object]) -> list[str]:
@@ -211,7 +222,7 @@ def _indented(text: str) -> list[str]:
     return [f"    {line}" for line in text.split("\n")]
 
 
-async def _follow(client: Client, dialogue: str, count: dict[str, int], context: Context) -> None:
+async def _follow(client: Client, dialogue: str, count: Params, context: Context) -> None:
     """Print each message once, as it appears; end when the node does, with its sentence."""
     arrivals: asyncio.Queue[Update | None] = asyncio.Queue()
     client.on_end = lambda: arrivals.put_nowait(None)

@@ -31,6 +31,7 @@ from tertulia.tui.phrases import (
     status_words,
     waiting_knocks,
 )
+from tertulia.tui.room_words import Value, is_plenary, room_audience, room_name
 from tertulia.tui.screens.contacts import ContactsScreen
 from tertulia.tui.screens.people import PeopleScreen
 from tertulia.tui.screens.talk_actions import TalkActions
@@ -72,6 +73,7 @@ class TalkScreen(TalkActions):
         self._timer: Timer | None = None
         self._dirty: set[str] = set()
         self._messages: Following | None = None
+        self._room: Value = {}
 
     def compose(self) -> ComposeResult:
         """Dialogues, messages, people; the composer; the status line."""
@@ -188,6 +190,7 @@ class TalkScreen(TalkActions):
 
     def _draw_people(self) -> None:
         row = self._dialogues.view.get(self._open)
+        here = f" / {room_name(self._room)}" if self._room else ""
         people = int_of(row.value, "people") if row is not None else 1
         if self._people is not None and self._people.view.is_known:
             people = sum(each.value.get("status") == "in" for each in self._people.view.rows)
@@ -195,11 +198,13 @@ class TalkScreen(TalkActions):
             if isinstance(self.app.screen, PeopleScreen):
                 self.app.screen.refresh_people()
         state = line_of(row.value, "state") if row is not None else "in"
-        self.query_one("#talk-title", Words).update(line_of(row.value, "title") if row is not None else "")
+        self.query_one("#talk-title", Words).update(line_of(row.value, "title") + here if row is not None else "")
         holes = lacking(row.value) if row is not None else ""
         self.query_one("#count", Words).update(counted(people, "person", "people") + (f" · {holes}" if holes else ""))
         talking = state == "in"
         words = audience(people, self.size.width) if talking else ENDED.get(state, ENDED["left"])
+        if talking and self._room:
+            words = room_audience(self._room)
         self.query_one("#audience", Words).say(words if self._open else "")
         self.query_one(Composer).display = talking and bool(self._open)
 
@@ -241,7 +246,7 @@ class TalkScreen(TalkActions):
                 self.face.link.unfollow(following)
         row = self._dialogues.view.get(dialogue)
         self._unread_at_opening = int_of(row.value, "unread") if row is not None else 0
-        self._open, self._join, self._window, self._first_unread = dialogue, "", WINDOW, None
+        self._open, self._join, self._window, self._first_unread, self._room = dialogue, "", WINDOW, None, {}
         composer.text = self._drafts.pop(dialogue, "")
         messages = self.query_one(MessageList)
         messages.forget()
@@ -255,11 +260,26 @@ class TalkScreen(TalkActions):
         self._draw_soon("dialogues")
         composer.focus()
 
+    def open_room(self, row: Value) -> None:
+        """Show what is said in one of the dialogue's rooms; what is written goes there."""
+        if self._messages is not None:
+            self.face.link.unfollow(self._messages)
+        self._room = {} if is_plenary(row) else row
+        self._window, self._first_unread = WINDOW, ""
+        self.query_one(MessageList).forget()
+        self._follow_messages()
+        self._draw_people()
+        self._draw_soon("messages")
+
     def _follow_messages(self) -> None:
-        params: Params = {"dialogue": self._open, "last": self._window}
+        params: Params = {"dialogue": self._open, "last": self._window, **self._where()}
         self._messages = self.face.link.follow(
             Following("messages", params, lambda _view: self._draw_soon("messages"))
         )
+
+    def _where(self) -> dict[str, str]:
+        """The room that is open, for a call; nothing in the plenary."""
+        return {"room": line_of(self._room, "room")} if self._room else {}
 
     @on(MessageList.AtTop)
     def older(self) -> None:
@@ -333,7 +353,7 @@ class TalkScreen(TalkActions):
         """Say it; what was typed comes back if the node does not take it."""
         composer = self.query_one(Composer)
         try:
-            await self.face.link.call("say", dialogue=dialogue, text=commands.message_of(text))
+            await self.face.link.call("say", dialogue=dialogue, text=commands.message_of(text), **self._where())
         except LocalError as wrong:
             if self._open == dialogue and not composer.text:
                 composer.text = text
@@ -347,6 +367,8 @@ class TalkScreen(TalkActions):
                 self.call_later(getattr(self, f"action_{name}"))
             case "leave":
                 self.leave()
+            case "room":
+                self.choose_room()
             case "clock":
                 self.confirm_clock()
             case "status":

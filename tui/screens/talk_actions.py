@@ -18,6 +18,7 @@ from tertulia.tui.guard import line_of, rows_of
 from tertulia.tui.idle import idle_words, minutes_of
 from tertulia.tui.link import Following
 from tertulia.tui.phrases import clock_words, community, join_title, knock_words, status_lines, waiting_knocks
+from tertulia.tui.room_words import Value, room_line
 from tertulia.tui.screens.card import CardScreen
 from tertulia.tui.screens.choice import Choice
 from tertulia.tui.screens.contacts import ContactsScreen
@@ -49,6 +50,10 @@ class TalkActions(Screen[None]):
     def _go_to(self, chosen: str) -> None:
         raise NotImplementedError
 
+    def open_room(self, row: Value) -> None:
+        """Show what is said in a room; the talk screen does."""
+        raise NotImplementedError
+
     @property
     def face(self) -> Face:
         """The app, as screens know it."""
@@ -75,6 +80,24 @@ class TalkActions(Screen[None]):
         ]
         rows.sort(key=lambda row: row[0] == self._open)
         self._go_to(await self.app.push_screen_wait(Choice("Go to", [] if rows else ["No dialogue yet."], rows)))
+
+    @work(exclusive=True, group="above")
+    async def choose_room(self) -> None:
+        """Choose a room of the open dialogue: those one is in can be gone to, the others are said."""
+        if not self._open:
+            self.notice("No dialogue is open.")
+            return
+        try:
+            rows = rows_of(await self.face.link.call("rooms", dialogue=self._open), "rooms")
+        except LocalError as wrong:
+            self._tell(wrong.problem)
+            return
+        others = [room_line(row) for row in rows if not row.get("mine")]
+        mine = {line_of(row, "room"): row for row in rows if row.get("mine")}
+        answers = [(key, room_line(row)) for key, row in mine.items()]
+        chosen = await self.app.push_screen_wait(Choice("Rooms", others, answers))
+        if chosen:
+            self.open_room(mine[chosen])
 
     @work(exclusive=True, group="above")
     async def action_new(self) -> None:
