@@ -7,7 +7,7 @@ again; a clock that is plainly wrong stops the start, because it would drop fram
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
@@ -26,15 +26,15 @@ LIMIT_BACK_MS: Final = 24 * 60 * 60 * 1_000
 """A clock may be so far before the last frame that came."""
 
 
-def run(place: Place) -> None:
-    """Run the relay in this folder until it is told to end. Raises LocalError."""
+def run(place: Place, started: Callable[[], None]) -> None:
+    """Run the relay in this folder until it is told to end; `started` is called once it serves. Raises LocalError."""
     place.require()
     harden()  # before anything imports libp2p
     place.prepare()
     settings = load(place.config)
     with place.lock(), NodeLog(place.profile.log, settings.log.level):
         try:
-            trio.run(partial(_run, place, settings))
+            trio.run(partial(_run, place, settings, started))
         except* LocalError as group:
             raise _first(group) from None
         except* Exception as broken:  # noqa: BLE001 - the boundary: the operator gets a sentence, the log has the place
@@ -42,7 +42,7 @@ def run(place: Place) -> None:
             raise LocalError(problems.BROKEN) from None
 
 
-async def _run(place: Place, settings: Settings) -> None:
+async def _run(place: Place, settings: Settings, started: Callable[[], None]) -> None:
     from tertulia.bootstrap.relay import metrics
     from tertulia.bootstrap.relay.control import Control
     from tertulia.bootstrap.relay.relay import Relay
@@ -69,6 +69,7 @@ async def _run(place: Place, settings: Settings) -> None:
                         raise LocalError(problems.no_port(settings.metrics.port)) from taken
                 place.profile.write_socket(path)
                 log(Event.STARTED)
+                started()
                 await relay.ended.wait()
                 nursery.cancel_scope.cancel()
     finally:

@@ -6,6 +6,7 @@ docs/guide/relay.md. `tertulia relay VERB` runs them as `python -m tertulia.boot
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -111,10 +112,15 @@ def run(*, folder: Path | None = None, json: Annotated[bool, Flag] = False) -> i
         place.require()
         for warning in load(place.config).warnings:
             say.aside(warning)
-        run_relay(place)
+        run_relay(place, _says_it_runs)
         return say.DONE
 
     return say.within(act, as_json=json)
+
+
+def _says_it_runs() -> None:
+    with suppress(OSError):  # whoever started it may listen no longer
+        say.aside("The relay runs, until Ctrl+C or: tertulia relay stop")
 
 
 def write_unit(path: Path | None = None, /, *, folder: Path | None = None, json: Annotated[bool, Flag] = False) -> int:

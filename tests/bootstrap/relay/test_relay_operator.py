@@ -256,3 +256,23 @@ async def test_the_doctor_says_what_to_do(tmp_path) -> None:
         assert found["reach"]["well"] is False  # 127.0.0.1 is announced
         assert found["user"]["well"] is (os.geteuid() != 0)
         assert "--name" in found["settings"]["do"]
+
+
+async def test_it_says_when_it_serves_also_to_who_listens_no_longer(tmp_path) -> None:
+    one = RelayProcess(tmp_path / "relay")
+    one.init()
+    one.start()
+    assert one.process is not None
+    assert one.process.stderr is not None
+    said = await trio.to_thread.run_sync(one.process.stderr.readline)
+    assert said == b"The relay runs, until Ctrl+C or: tertulia relay stop\n"
+    assert one.verb("status")["communities"] == []
+    assert one.end() == 0
+    one.start()
+    assert one.process.stderr is not None
+    assert one.process.stdout is not None
+    one.process.stderr.close()
+    await one.answers()
+    one.process.send_signal(signal.SIGTERM)
+    assert await trio.to_thread.run_sync(one.process.wait) == 0
+    one.process.stdout.close()
