@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 MODULES = {
     "frames": ("seal_open", "carrier_check", "recognise_30"),
     "epochs": ("epoch_25", "epoch_100", "epoch_open"),
-    "fold": ("F12", "F12_whole", "F12_late_removal", "batch_at_10000"),
+    "fold": ("F12", "F12_control", "F12_whole", "F12_late_removal", "batch_at_10000"),
     "reconcile": ("F6_messages", "F6_bytes", "F6_cpu"),
     "delivery": ("F6n_messages", "F6n_bytes", "rest_bytes", "F7_seconds", "F7_memory", "F7_own"),
     "dial": ("F5",),
