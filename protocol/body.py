@@ -21,6 +21,7 @@ from tertulia.protocol.room import RoomAct, decode_room
 from tertulia.protocol.roster import RosterAct, decode_roster
 from tertulia.protocol.say import Say, decode_say
 from tertulia.protocol.stance import Stance, decode_stance
+from tertulia.protocol.survey import Answers
 
 VERSION: Final = 1
 """The version of events that we execute."""
@@ -53,7 +54,7 @@ class Opaque(StrEnum):
     ERASED = "erased"
 
 
-Words: TypeAlias = Say | Revise | Propose | Stance | Outcome
+Words: TypeAlias = Say | Revise | Propose | Stance | Answers | Outcome
 """What is said in rooms."""
 Body: TypeAlias = Charter | RosterAct | RoomAct | Words | Steer | MarkAct | Opaque
 SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE, Kind.OUTCOME})

@@ -39,6 +39,7 @@ class Label(bytes, Enum):
     EPOCH_ID = b"t1 epoch id"  # hash: the id of an epoch
     EPOCH_ROSTER = b"t1 epoch roster"  # hash: a roster, of its sorted persona ids
     EPOCH_SHARE = b"t1 epoch share"  # HPKE and box: the context of a share
+    EVALUATION = b"t1 evaluation"  # hash: what a survey came to, as the room agrees to its leaving
     EVENT_BODY = b"t1 event body"  # hash: a salted body, as an event's header names it
     EVENT_ID = b"t1 event id"  # hash: the id of an event, of its header
     EVENT_PROOF = b"t1 event proof"  # signature: an event's id, by its session key

@@ -145,6 +145,16 @@ METHODS: Mapping[str, Method] = {
         {"dialogue": TEXT, "title": TEXT, "members": TEXTS}, {"rapporteur": TEXT, "minutes": INT},
         ("act", "room", "state"),
     ),
+    "survey": Method(
+        {"dialogue": TEXT, "title": TEXT, "questions": TEXTS}, {"text": TEXT, "lang": TEXT}, ("id", "state")
+    ),
+    "answer": Method({"dialogue": TEXT, "id": TEXT, "choices": TEXTS}, {}, ("id", "state")),
+    "surveys": Method({"dialogue": TEXT}, {}, ("dialogue", "surveys")),
+    "release": Method({"dialogue": TEXT, "id": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
+    "evaluation": Method(
+        {"dialogue": TEXT, "id": TEXT}, {},
+        ("id", "title", "questions", "answered", "pack", "dialogue", "simulation", "bytes"),
+    ),
     "members": Method({"dialogue": TEXT}, {}, ("members", "rules")),
     "charter": Method({"dialogue": TEXT}, {}, CHARTER),
     "accept": Method({"dialogue": TEXT}, {}, ("dialogue", "accepted")),

@@ -18,8 +18,9 @@ from tertulia.protocol.prekey import LIMIT_MINUTE
 from tertulia.protocol.room import LIMIT_FORM
 from tertulia.protocol.say import LIMIT_LANGUAGE, LIMIT_SAY_TEXT, sized
 from tertulia.protocol.shape import as_id, as_int, as_list, as_text, wrong
+from tertulia.protocol.survey import RELEASE, SURVEY, Release, Survey, read_release, read_survey
 
-LIMIT_PROPOSE_BODY: Final = LIMIT_SAY_TEXT + 1_024
+LIMIT_PROPOSE_BODY: Final = LIMIT_SAY_TEXT + 16_384
 """Bytes of the body of a propose event."""
 LIMIT_FLOOR: Final = 512
 """Bytes of what somebody asks for the floor on."""
@@ -35,6 +36,8 @@ class ProposeForm(StrEnum):
     ACTION = "action"
     AGENDA = "agenda"
     FLOOR = "floor"
+    SURVEY = SURVEY
+    RELEASE = RELEASE
 
 
 MOTIONS: Final = frozenset(map(str, ProposeForm))
@@ -122,7 +125,7 @@ class Floor:
         return encode([str(ProposeForm.FLOOR), self.text, self.lang])
 
 
-Propose: TypeAlias = Proposal | Amendment | Take | Action | AgendaItem | Floor
+Propose: TypeAlias = Proposal | Amendment | Take | Action | AgendaItem | Floor | Survey | Release
 
 
 def decode_propose(body: bytes) -> Propose | None:
@@ -155,6 +158,10 @@ def decode_propose(body: bytes) -> Propose | None:
         case ProposeForm.FLOOR:
             text, lang = as_list(rest, 2)
             return Floor(sized(text, LIMIT_FLOOR), as_text(lang, LIMIT_LANGUAGE))
+        case ProposeForm.SURVEY:
+            return read_survey(rest)
+        case ProposeForm.RELEASE:
+            return read_release(rest)
         case _:
             return None
 

@@ -16,6 +16,7 @@ from tertulia.protocol.on_record import OnRecord
 from tertulia.protocol.room import LIMIT_FORM
 from tertulia.protocol.say import sized
 from tertulia.protocol.shape import as_id, as_list, as_text, wrong
+from tertulia.protocol.survey import ANSWERS, Answers, read_answers
 
 LIMIT_REASON: Final = 2_048
 """Bytes of the reason of a stance in UTF-8."""
@@ -61,8 +62,8 @@ class Stance:
         return encode([self.target, str(self.value), self.reason, *more])
 
 
-def decode_stance(body: bytes) -> Stance | None:
-    """Read the body of a stance event; None for a value that we do not know.
+def decode_stance(body: bytes) -> Stance | Answers | None:
+    """Read the body of a stance event, which may be a person's answers; None for a value that we do not know.
 
     Raises RemoteError: SIZE, ENCODING, SHAPE.
     """
@@ -70,6 +71,8 @@ def decode_stance(body: bytes) -> Stance | None:
     if len(fields) < 2:
         raise wrong("no value")
     target, name = EventId(as_id(fields[0])), as_text(fields[1], LIMIT_FORM)
+    if name == ANSWERS:
+        return read_answers(body)
     if name not in VALUES:
         return None
     reason, *signed = as_list(fields[2:], most=2) or [None]

@@ -20,6 +20,7 @@ from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.speaking import may_speak
 from tertulia.protocol.stance import Stance
+from tertulia.protocol.survey import Answers
 
 if TYPE_CHECKING:
     from tertulia.protocol.body import Words
@@ -78,7 +79,7 @@ def kind_of(words: Words) -> Kind:
             return Kind.SAY
         case Edit() | Withdraw():
             return Kind.REVISE
-        case Stance():
+        case Stance() | Answers():
             return Kind.STANCE
         case Conclusion() | Minority() | Answer() | Attach():
             return Kind.OUTCOME

@@ -12,6 +12,7 @@ from tertulia.protocol.method.rules import Rules, What
 from tertulia.protocol.method.weighing import is_shown, strongest_objection, tally, unheard_first
 from tertulia.protocol.propose import Action, AgendaItem, Proposal
 from tertulia.protocol.say import LIMIT_SAY_TEXT
+from tertulia.protocol.survey import Survey
 from tertulia.protocol.text import clean, clean_name
 from tertulia.protocol.turn import MS_PER_MINUTE
 from tertulia.protocol.views import PREFIX, Row, names_of, unclear
@@ -47,7 +48,7 @@ def _matter(dialogue: Dialogue, matter: Matter, names: Names) -> Row:
         "what": matter.what.value,
         "author": names[matter.author],
         "member": matter.author.hex(),
-        "title": clean_name(content.title) if isinstance(content, Proposal | Action | AgendaItem) else "",
+        "title": clean_name(content.title) if isinstance(content, Proposal | Action | AgendaItem | Survey) else "",
         "text": clean(matter.text, LIMIT_SAY_TEXT),
         "lang": clean_name(content.lang),
         "time": dialogue.events[matter.event].header.tick * MS_PER_MINUTE,

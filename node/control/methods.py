@@ -23,6 +23,7 @@ from tertulia.node.control.params import Answer, Params, number, text
 from tertulia.node.control.rooms import RoomMethods, room_of
 from tertulia.node.control.speech import SpeechMethods
 from tertulia.node.control.status import commons_rows, status
+from tertulia.node.control.surveys import SurveyMethods
 from tertulia.node.problems import (
     CANNOT_LISTEN_THERE,
     NEW,
@@ -115,6 +116,7 @@ class Methods:
             "wait": self._wait,
             **SpeechMethods(service).all,
             **RoomMethods(service).all,
+            **SurveyMethods(service).all,
             **AcquaintanceMethods(service).all,
             **OutcomeMethods(service).all,
             **CouncilMethods(service, self._which_commons).all,

@@ -22,6 +22,11 @@ def text(params: Params, name: str) -> str:
     return value
 
 
+def word(params: Params, name: str, default: str = "") -> str:
+    """A text that may be left out."""
+    return text(params, name) if name in params else default
+
+
 def texts(params: Params, name: str) -> tuple[str, ...]:
     """The texts under a name, none where it was left out."""
     found = params.get(name, [])

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from tertulia.node.clock import MS_PER_MINUTE
-from tertulia.node.control.params import Answer, Params, number, text
+from tertulia.node.control.params import Answer, Params, number, text, word
 from tertulia.node.control.rooms import room_of
 from tertulia.protocol import views, views_matters, views_proceedings, views_rooms
 from tertulia.protocol.charter import LIMIT_TITLE
@@ -66,15 +66,15 @@ class SpeechMethods:
         return views_matters.resolve_matter(self._service.core, dialogue, named)
 
     async def _say(self, params: Params) -> Answer:
-        dialogue, form = self._dialogue(params), _word(params, "form", Form.MESSAGE)
+        dialogue, form = self._dialogue(params), word(params, "form", Form.MESSAGE)
         if form not in FORMS:
             raise refuse("There is no such form of saying something.", f"Choose one of {', '.join(sorted(FORMS))}.")
         if form == Form.MESSAGE and not params.keys() & {"target", "lang", "voice"}:
             room = room_of(self._service.core, dialogue, params)
             return await self._service.ask(SayText(dialogue, text(params, "text"), room))
         target = self._about(dialogue, form, text(params, "target")) if "target" in params else None
-        voice = clean(_word(params, "voice"), LIMIT_VOICE)
-        return await self._utter(dialogue, Say(form, _said(params), _word(params, "lang"), target, voice), params)
+        voice = clean(word(params, "voice"), LIMIT_VOICE)
+        return await self._utter(dialogue, Say(form, _said(params), word(params, "lang"), target, voice), params)
 
     def _about(self, dialogue: DialogueId, form: str, named: str) -> EventId:
         """What something is about; a report: the event that opened a breakout."""
@@ -96,20 +96,20 @@ class SpeechMethods:
         dialogue, value = self._dialogue(params), text(params, "value")
         if value not in VALUES:
             raise refuse("There is no such stance.", f"Choose one of {', '.join(sorted(VALUES))}.")
-        reason = clean(_word(params, "reason"), LIMIT_SAY_TEXT).strip()
+        reason = clean(word(params, "reason"), LIMIT_SAY_TEXT).strip()
         stance = Stance(self._target(dialogue, text(params, "id")), StanceValue(value), reason)
         return await self._utter(dialogue, stance)
 
     async def _propose(self, params: Params) -> Answer:
-        dialogue, form = self._dialogue(params), _word(params, "form", ProposeForm.PROPOSAL)
-        said, lang = clean(text(params, "text"), LIMIT_SAY_TEXT + 1).strip(), _word(params, "lang")
+        dialogue, form = self._dialogue(params), word(params, "form", ProposeForm.PROPOSAL)
+        said, lang = clean(text(params, "text"), LIMIT_SAY_TEXT + 1).strip(), word(params, "lang")
         words = clean(text(params, "title"), LIMIT_TITLE).strip(), said, lang
         body: Propose
         match form:
             case ProposeForm.PROPOSAL:
                 body = Proposal(*words, _minute(params, "closes"))
             case ProposeForm.ACTION:
-                owner = views.resolve_member(self._service.core, dialogue, _word(params, "owner"))
+                owner = views.resolve_member(self._service.core, dialogue, word(params, "owner"))
                 body = Action(*words, owner, _minute(params, "deadline"), _minute(params, "review"))
             case ProposeForm.AGENDA:
                 body = AgendaItem(*words, number(params, "minutes", 0))
@@ -120,7 +120,7 @@ class SpeechMethods:
     async def _amend(self, params: Params) -> Answer:
         dialogue = self._dialogue(params)
         version = self._target(dialogue, text(params, "id"))
-        return await self._utter(dialogue, Amendment(version, _said(params), _word(params, "lang")))
+        return await self._utter(dialogue, Amendment(version, _said(params), word(params, "lang")))
 
     async def _take(self, params: Params) -> Answer:
         dialogue = self._dialogue(params)
@@ -132,8 +132,8 @@ class SpeechMethods:
         return {"dialogue": dialogue.hex(), "provisional": any(row["provisional"] for row in rows), "matters": rows}
 
     async def _floor(self, params: Params) -> Answer:
-        on = clean(_word(params, "text"), LIMIT_FLOOR).strip()
-        return await self._utter(self._dialogue(params), Floor(on, _word(params, "lang")))
+        on = clean(word(params, "text"), LIMIT_FLOOR).strip()
+        return await self._utter(self._dialogue(params), Floor(on, word(params, "lang")))
 
     async def _proceedings(self, params: Params) -> Answer:
         return views_proceedings.proceedings(self._service.core, self._dialogue(params))
@@ -146,10 +146,6 @@ class SpeechMethods:
         """The counter of the next revision of something."""
         revisions = self._service.core.dialogues[dialogue].matters.matters[target].revisions
         return revisions[-1].counter + 1 if revisions else 1
-
-
-def _word(params: Params, name: str, default: str = "") -> str:
-    return text(params, name) if name in params else default
 
 
 def _minute(params: Params, name: str) -> int:

@@ -24,12 +24,15 @@ from tertulia.protocol.revise import Edit, Revise, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import OBJECTIONS, REMARKS, Stance, Value
 from tertulia.protocol.state import Room, State
+from tertulia.protocol.survey import Answers, Release, Survey
 
 UNCUT: Final[Mapping[RoomId, Lines]] = {}
 """No cut is agreed on anywhere."""
 NOBODY: Final[Mapping[EventId, PersonaId]] = {}
 """Nobody reports back from anywhere."""
-Content: TypeAlias = Say | Proposal | Amendment | Action | AgendaItem | Floor | Conclusion | Minority | Answer
+Content: TypeAlias = (
+    Say | Proposal | Amendment | Action | AgendaItem | Floor | Survey | Release | Conclusion | Minority | Answer
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class _Draft:
     remarks: dict[PersonaId, Position] = field(default_factory=dict)
     beside: list[EventId] = field(default_factory=list)
     versions: list[EventId] = field(default_factory=list)
+    answers: dict[PersonaId, Answers] = field(default_factory=dict)
     cuts: Lines = ()
 
     def done(self, room: RoomId) -> Matter:
@@ -87,6 +91,7 @@ class _Draft:
             tuple(self.beside),
             tuple(self.versions),
             self.cuts,
+            self.answers,
         )
 
 
@@ -166,12 +171,16 @@ class _Reading:
                 return self._say(event, author, content)
             case Edit() | Withdraw() as content:
                 return self._revise(event, author, content)
-            case Proposal() | Amendment() | Take() | Action() | AgendaItem() | Floor() as content:
+            case (
+                Proposal() | Amendment() | Take() | Action() | AgendaItem() | Floor() | Survey() | Release()
+            ) as content:
                 return self._propose(event, author, content)
             case Stance() as content:
                 return self._stand(event, author, content)
             case Conclusion() | Minority() | Answer() | Attach() as content:
                 return self._conclude(event, author, content)
+            case Answers() as content:
+                return self._answer(event, author, content)
             case _:
                 return MethodNoOp.ERASED
 
@@ -244,6 +253,10 @@ class _Reading:
                 return self._amend(event, author, content)
             case Take():
                 return self._take(event, author, content)
+            case Survey():
+                self.drafts[event] = self._draft(event, author, What.SURVEY, content, None)
+            case Release():
+                return self._release(event, author, content)
             case _:
                 assert_never(content)
         return None
@@ -280,13 +293,34 @@ class _Reading:
         proposal.versions.append(draft.event)
         return None
 
+    def _release(self, event: EventId, author: PersonaId, content: Release) -> MethodNoOp | None:
+        about, reason = self._about(What.RELEASE, content.survey)
+        if about is None:
+            return reason
+        self.drafts[event] = self._draft(event, author, What.RELEASE, content, about.event)
+        about.beside.append(event)
+        return None
+
+    def _answer(self, event: EventId, author: PersonaId, content: Answers) -> MethodNoOp | None:
+        draft = self.drafts.get(content.target)
+        if draft is None:
+            return MethodNoOp.NO_TARGET
+        if not isinstance(draft.content, Survey):
+            return MethodNoOp.NOT_FOR_THIS
+        if not content.fits(draft.content):
+            return MethodNoOp.NO_CHOICE
+        if _is_late(event, draft):
+            return MethodNoOp.AFTER_CUT
+        draft.answers[author] = content
+        return None
+
     def _stand(self, event: EventId, author: PersonaId, content: Stance) -> MethodNoOp | None:
         draft = self.drafts.get(content.target)
         if draft is None:
             return MethodNoOp.NO_TARGET
         if content.value not in STANCES[draft.what]:
             return MethodNoOp.STORY if draft.what is What.STORY else MethodNoOp.NOT_FOR_THIS
-        if content.value is Value.BLOCK and not self._rules.block:
+        if content.value is Value.BLOCK and not self._rules.block and draft.what is not What.RELEASE:
             return MethodNoOp.NO_BLOCK
         if content.value in REASONED.get(draft.what, ()) and not content.reason.strip():
             return MethodNoOp.REASON_REQUIRED

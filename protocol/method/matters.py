@@ -17,6 +17,7 @@ from tertulia.protocol.outcome import Answer, Conclusion, Minority
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Value
+from tertulia.protocol.survey import Answers, Release, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,16 @@ class Matter:
     `target` is what it is about, where that has effect. `revisions` are by counter, the last one counts. `votes` and
     `remarks` have everybody's latest, `beside` what is about this, in order. `versions` of a proposal: itself, then the
     amendments that were taken, the present one last; of an amendment: the proposal's own id. `cuts` govern its stances.
+    `answers` to a survey are everybody's latest.
     """
 
     event: EventId
     room: RoomId
     author: PersonaId
     what: What
-    content: Say | Proposal | Amendment | Action | AgendaItem | Floor | Conclusion | Minority | Answer
+    content: (
+        Say | Proposal | Amendment | Action | AgendaItem | Floor | Survey | Release | Conclusion | Minority | Answer
+    )
     target: EventId | None
     revisions: tuple[Revision, ...]
     votes: Positions
@@ -62,6 +66,7 @@ class Matter:
     beside: tuple[EventId, ...]
     versions: tuple[EventId, ...]
     cuts: Lines = field(default=(), repr=False)
+    answers: Mapping[PersonaId, Answers] = field(default_factory=dict, repr=False)
 
     @property
     def cut(self) -> EventId | None:

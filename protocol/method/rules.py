@@ -39,6 +39,8 @@ class What(StrEnum):
     JOINT = "joint"
     MINORITY = "minority"
     ANSWER = "answer"
+    SURVEY = "survey"
+    RELEASE = "release"
 
 
 @unique
@@ -57,6 +59,7 @@ class MethodNoOp(StrEnum):
     AFTER_CUT = "after-cut"
     NOT_SIGNED = "not-signed"
     UNANSWERED = "unanswered"
+    NO_CHOICE = "no-choice"
     ERASED = "erased"
 
 
@@ -73,13 +76,16 @@ REASONS: Final[Mapping[MethodNoOp, str]] = {
     MethodNoOp.AFTER_CUT: "stances on that are counted already",
     MethodNoOp.NOT_SIGNED: "it says that it is on the record, and the signature is not its author's",
     MethodNoOp.UNANSWERED: "an objection to what it rests on is neither answered nor attached",
+    MethodNoOp.NO_CHOICE: "an answer has one of its options, or none, for each question",
     MethodNoOp.ERASED: "its body is gone, and only that would tell",
 }
 
 _SAID: Final = frozenset(
     {What.MESSAGE, What.STATEMENT, What.QUESTION, What.REPLY, What.SCRIBE, What.AUTOMATED, What.REPORT}
 )
-_PUT: Final = frozenset({What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA})
+_PUT: Final = frozenset({
+    What.PROPOSAL, What.AMENDMENT, What.ACTION, What.AGENDA, What.SURVEY, What.RELEASE
+})  # fmt: skip
 _CONCLUDED: Final = frozenset({What.NOTE, What.JOINT})
 _WORDED: Final = _PUT | _CONCLUDED | {What.MINORITY, What.ANSWER}
 _RESTING: Final = frozenset({What.STATEMENT, What.PROPOSAL, What.AMENDMENT, What.ACTION})
@@ -98,6 +104,7 @@ ABOUT: Final[Mapping[What, frozenset[What]]] = {
     What.NOTE: _RESTING,
     What.JOINT: _RESTING,
     What.MINORITY: _CONCLUDED,
+    What.RELEASE: frozenset({What.SURVEY}),
 }
 """What each form may be about. Statements, stories, proposals, actions and agenda items are about nothing else; reports
 about a breakout; an answer is about a stance, a note or a joint statement about several things or none."""
@@ -128,6 +135,8 @@ STANCES: Final[Mapping[What, frozenset[Value]]] = {
     What.JOINT: _ENDORSE | _DOUBT,
     What.MINORITY: frozenset(),
     What.ANSWER: frozenset(),
+    What.SURVEY: frozenset(),
+    What.RELEASE: _VOTE | {Value.BLOCK},
 }
 """Which stances can be taken on what."""
 
@@ -136,6 +145,7 @@ REASONED: Final[Mapping[What, frozenset[Value]]] = {
     What.AMENDMENT: frozenset({Value.DISAGREE, Value.BLOCK}),
     What.NOTE: frozenset({Value.RESERVE}),
     What.JOINT: frozenset({Value.RESERVE}),
+    What.RELEASE: frozenset({Value.DISAGREE, Value.BLOCK}),
 }
 """Which stances need a reason."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,25 @@ async def test_knock_waits_with_a_third_node_while_the_inviter_is_away(tmp_path:
         assert ana.service.state is State.LOCKED
 
 
+Call = Callable[..., Awaitable[dict[str, Value]]]
+
+
+async def evaluated(call: Call, ana: Citizen, ben: Citizen, talk: str) -> None:
+    """A survey from its questions to the counts that leave the room."""
+    survey = str((await call(ana, "survey", dialogue=talk, title="After", questions=["Heard? | yes | no"]))["id"])
+    await call(ana, "answer", dialogue=talk, id=survey, choices=["1"])
+    await call(ana, "surveys", dialogue=talk)
+    await ana.call("act", {"dialogue": talk, "deed": "cut", "reason": "We count."})
+    release = str((await call(ana, "release", dialogue=talk, id=survey, text="To the city."))["id"])
+    with pytest.raises(LocalError, match="has not agreed"):
+        await ana.call("evaluation", {"dialogue": talk, "id": survey})
+    await until(ben, lambda: bytes.fromhex(release) in ben.service.core.dialogues[bytes.fromhex(talk)].events)
+    for one in (ana, ben):
+        said = str((await one.call("stance", {"dialogue": talk, "id": release, "value": "agree"}))["id"])
+    await until(ana, lambda: bytes.fromhex(said) in ana.service.core.dialogues[bytes.fromhex(talk)].events)
+    assert (await call(ana, "evaluation", dialogue=talk, id=survey))["answered"] is None, "one is fewer than five"
+
+
 async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
     answered: dict[str, set[str]] = {}
 
@@ -215,6 +235,7 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         own = str((await ana.call("say", {"dialogue": talk, "text": "helo"}))["id"])
         await call(ana, "edit", dialogue=talk, id=own, text="hello")
         await call(ana, "withdraw", dialogue=talk, id=own)
+        await evaluated(call, ana, ben, talk)
         await call(ana, "charter", dialogue=talk)
         with pytest.raises(LocalError, match="already"):  # with the invite
             await ben.call("accept", {"dialogue": talk})

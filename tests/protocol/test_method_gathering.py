@@ -12,6 +12,7 @@ from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Prop
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import Stance, Value
+from tertulia.protocol.survey import Question, Release, Survey
 
 KINDS = {
     Say: Kind.SAY, Stance: Kind.STANCE, Edit: Kind.REVISE, Withdraw: Kind.REVISE,
@@ -55,6 +56,10 @@ class Talk(Story):
                 return self.put("ruth", AgendaItem("Visits", ""))
             case What.FLOOR:
                 return self.put("ruth", Floor("On visits"))
+            case What.SURVEY:
+                return self.put("ruth", Survey("After", "", "", (Question("Heard?", ("yes", "no")),)))
+            case What.RELEASE:
+                return self.put("ruth", Release(self.one(What.SURVEY).id, drawn("pack"), ""))
             case What.REPORT:
                 return self.put("ruth", Say(what, "words", "fr", self.split("ruth", "omar").id))
             case What.NOTE | What.JOINT:
@@ -96,6 +101,7 @@ def test_what_may_be_about_what(talk, target):
             What.MINORITY: Minority(about.id, "Sixty"),
             What.NOTE: Conclusion(False, "Agreed", "Fifty", "", (about.id,)),
             What.JOINT: Conclusion(True, "Agreed", "Fifty", "", (about.id,)),
+            What.RELEASE: Release(about.id, drawn("pack"), ""),
         }
         said = Say(form, "words", "fr", about.id, "Daniel" if form is What.SCRIBE else "")
         event = talk.put("ruth", bodies.get(form, said))

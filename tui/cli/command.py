@@ -25,6 +25,7 @@ from tertulia.tui.cli import (
     proceeding_verbs,
     profile_verbs,
     room_verbs,
+    survey_verbs,
     talk_verbs,
 )
 from tertulia.tui.cli.border import DONE, NOT_UNDERSTOOD, within
@@ -66,6 +67,7 @@ for verb in (
     method_verbs.propose, method_verbs.amend, method_verbs.take, method_verbs.edit, method_verbs.withdraw,
     method_verbs.matters, room_verbs.rooms, actions,
     proceeding_verbs.action, proceeding_verbs.agenda, proceeding_verbs.floor, proceeding_verbs.proceedings,
+    survey_verbs.survey, survey_verbs.answer, survey_verbs.surveys, survey_verbs.release, survey_verbs.evaluation,
 ):  # fmt: skip
     app.command(verb)
 app.command(talk_verbs.list_, name="list")

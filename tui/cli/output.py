@@ -8,8 +8,9 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from tertulia.protocol.control import Problem
+from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.guard import strip_text
 
 
@@ -38,3 +39,22 @@ class Output:
             return
         for sentence in (problem.error, problem.safe, problem.next):
             self.aside(sentence)
+
+
+def write_new(file: Path, data: bytes) -> None:
+    """Write a file that was not there. Raises LocalError where it is, or cannot be."""
+    try:
+        with file.open("xb") as written:
+            written.write(data)
+    except FileExistsError:
+        raise LocalError(
+            Problem(error=f"There is a file {file} already.", safe="It is as it was.", next="Name another.")
+        ) from None
+    except OSError as error:
+        raise LocalError(
+            Problem(
+                error=f"{file} cannot be written: {error.strerror}.",
+                safe="Nothing else changed.",
+                next="Name another place.",
+            )
+        ) from error
