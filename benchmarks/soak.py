@@ -1,8 +1,9 @@
 """`make soak`: one relay process for hours, while citizens come, speak, fetch, reserve and go again all the time.
 
 GOALS.md R10. Memory and handles of the relay's process are read from the system after each slice of churn; its slope is
-the least-squares line through all that was read once the first quarter, the warm-up, is over. Invariant: what is
-measured is the program as its operator runs it, and its archive grows meanwhile, as it would.
+the least-squares line through all that was read once the first quarter, the warm-up, is over; beside it that of the
+second half, which tells what fills up from what leaks. Invariant: what is measured is the program as its operator runs
+it, and its archive grows meanwhile, as it would.
 
 Knobs: TERTULIA_SOAK_SECONDS (default 180; an hour is 3600), TERTULIA_SOAK_CITIZENS (at once, default 20).
 """
@@ -48,9 +49,12 @@ def soak() -> list[Figure]:
         frames = relay.verb("status")["communities"][0]["frames"]
         cpu = relay.cpu
     warm = len(memory) // 4
+    half = min(len(memory) // 2, len(memory) - 2)
+    late = statistics.linear_regression(moments[half:], memory[half:]).slope * HOUR
     slope = statistics.linear_regression(moments[warm:], memory[warm:]).slope * HOUR
     grown = handles[-1] - statistics.median(handles[warm : warm + max(1, len(handles) // 4)])
-    beside = {"seconds": moments[-1], "came_and_went": came, "failed": failed, "frames": frames}
+    beside = {"seconds": moments[-1], "came_and_went": came, "failed": failed, "frames": frames,
+              "second_half": round(late, 2)}  # fmt: skip
     return [
         figure("R10_memory", [slope], "MB/h", most=MOST_MB_AN_HOUR, first=memory[warm], last=memory[-1], **beside),
         figure("R10_handles", [grown], "handles", most=MOST_HANDLES, first=handles[warm], last=handles[-1]),

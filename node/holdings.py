@@ -7,6 +7,7 @@ neighbour's quota is neither; nothing but place, arrival and quota decides. Gone
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 LIMIT_PAGE: Final = 10_000
 """Places read at once from the archive."""
-LIMIT_CAME: Final = 4_096
+LIMIT_CAME: Final = 1_024
 """Peers of which it is remembered from which line they came; also once they are gone, for their frames may wait."""
 LIMIT_GONE_LINE: Final = LINE_FACTOR * LIMIT_GONE_NEIGHBOUR
 """Frames of all neighbours of one line that become gone on one day."""
@@ -69,7 +70,7 @@ class Holdings:
 
     def came(self, peer: str, line: str) -> None:
         """`peer` came from this line (`quota.line_of`): what it brings is charged there as well."""
-        self._lines[peer] = line
+        self._lines[peer] = sys.intern(line)  # one string for all who come from there
         self._lines.move_to_end(peer)
         if len(self._lines) > LIMIT_CAME:
             self._lines.popitem(last=False)
