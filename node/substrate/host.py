@@ -33,6 +33,7 @@ from tertulia.node.substrate.identify import QuietHost
 from tertulia.node.substrate.logs import silence_library
 from tertulia.node.substrate.peer_ids import PeerId, library_id, text_of
 from tertulia.node.substrate.pubsub import AuthorlessPubsub
+from tertulia.node.substrate.punch import Punching
 from tertulia.node.substrate.relay import Relaying, Reservation
 from tertulia.node.substrate.relay_books import RelayLimits
 from tertulia.node.substrate.streams import Handler, Server, Stream
@@ -61,6 +62,7 @@ class Host:
         self._failures = Failures()
         self._relaying = Relaying(self.library, self._gate, self._counts, self.swarm.accept_circuit)
         self.swarm.relaying = self._relaying
+        self._punching = Punching(self.library, self.swarm, self._gate, self._counts)
         self._nursery: trio.Nursery | None = None
         self.swarm.watch(self)
 
@@ -150,12 +152,25 @@ class Host:
         tell how it goes, all of them beginning with "relay".
         """
         self._relaying.serve(limits)
+        self.library.tells_observed = True
 
     def circuit_to(self, peer: PeerId) -> Circuit | None:
         """What carries us to `peer` and how far it may; None when it is connected without a relay, or not at all."""
         connections = self.swarm.get_connections(library_id(peer))
         muxed = connections[-1].muxed_conn if connections else None
         return muxed.circuit.so_far() if isinstance(muxed, HostYamux) and muxed.circuit is not None else None
+
+    def serve_punch(self) -> None:
+        """Let members to whom a circuit leads try for a direct connection. They learn our address by it."""
+        self._punching.serve()
+
+    async def punch(self, peer: PeerId) -> bool:
+        """Try for a direct connection to a member to whom a circuit leads and who serves it; whether one stands now.
+
+        Where it does, the circuit is closed soon after; where not, it stands as before. Both ends learn each other's
+        address. Takes at most half a minute.
+        """
+        return await self._punching.punch(library_id(peer))
 
     async def reserve(self, relay: PeerId) -> Reservation:
         """A place at a connected relay: from now on `…/p2p/<relay>/p2p-circuit/p2p/<us>` reaches us.

@@ -3,11 +3,12 @@
 libp2p specs/identify. The library's identify announces listen addresses, the observed address of the peer and an agent
 string with its version, pushes them at every change and runs on system tasks that outlive the host. Ours answers a
 question with the key and the protocol names, asks none and believes none (DESIGN.md §8). Invariants: no address and no
-version leaves through identify; an answer never depends on who asks.
+version leaves through identify; an answer never depends on who asks, but that a relay tells them their own address.
 """
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from libp2p.abc import INetStream
 from libp2p.custom_types import StreamHandlerFn, TProtocol
@@ -18,9 +19,11 @@ from libp2p.identity.identify.identify import ID as IDENTIFY_PROTOCOL
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from libp2p.peer.id import ID
 from libp2p.utils import encode_varint_prefixed
+from multiaddr import Multiaddr
 
 from tertulia.node.substrate.guard import guarded
 from tertulia.node.substrate.swarm import HANDSHAKE_SECONDS, HostSwarm
+from tertulia.node.substrate.yamux import HostYamux
 
 
 class QuietHost(BasicHost):
@@ -28,6 +31,8 @@ class QuietHost(BasicHost):
 
     def __init__(self, swarm: HostSwarm, agent: str, counts: Counter[str]) -> None:
         self._agent = agent
+        self.tells_observed = False
+        """Tells whoever asks at which address it sees them, and them alone: a relay does, for hole punching."""
         handlers: OrderedDict[TProtocol, StreamHandlerFn] = OrderedDict()
         handlers[IDENTIFY_PROTOCOL] = self._answer_identify
         super().__init__(
@@ -49,6 +54,8 @@ class QuietHost(BasicHost):
             protocol_version="",
             protocols=protocols,
         )
+        if self.tells_observed and (place := _place(stream)) is not None:
+            answer.observed_addr = place.to_bytes()
         await stream.write(encode_varint_prefixed(answer.SerializeToString()))
         await stream.close()
 
@@ -58,3 +65,14 @@ class QuietHost(BasicHost):
     def _preferred_protocol(self, peer_id: ID, protocol_ids: Sequence[TProtocol]) -> TProtocol | None:
         """None: always negotiate."""
         return None
+
+
+def _place(stream: INetStream) -> Multiaddr | None:
+    """Where whoever asks is seen; None for who comes through a relay, or in memory."""
+    muxed = stream.muxed_conn
+    remote = muxed.get_remote_address() if isinstance(muxed, HostYamux) else None
+    try:
+        host = ip_address(remote[0]) if remote is not None else None
+    except ValueError:
+        return None
+    return None if host is None or remote is None else Multiaddr(f"/ip{host.version}/{host}/tcp/{remote[1]}")
