@@ -62,6 +62,8 @@ class Carried:
     """The reach that was chosen, by the person or by a card that listed relays: never left for a barer one unasked."""
     tried: tuple[Relay, ...] = ()
     """Relays whose address the person pasted."""
+    through: tuple[str, ...] = ()
+    """Addresses of members through a relay, pasted by the person; dialled in direct reach alone."""
     lan: bool = False
     """The person chose to look for members on the local network."""
 
@@ -174,6 +176,12 @@ class Carrying:
         carried.tried = (relay, *(one for one in carried.tried if one.peer != relay.peer))[:LIMIT_TRIED]
         self._go(carried)
 
+    def try_through(self, commons: CommonsId, address: str) -> None:
+        """Look for a direct way to the member with this address, `…/p2p-circuit/p2p/…`, until this node ends."""
+        carried = self._all[commons]
+        carried.through = tuple(dict.fromkeys((address, *carried.through)))[:LIMIT_TRIED]
+        self._go(carried)
+
     async def follow(self, commons: CommonsId, chain: Chain) -> None:
         """Follow a card that the core made or heard of, if it is to be followed."""
         await self._all[commons].keeper.follow(chain)
@@ -268,7 +276,7 @@ class Carrying:
             carried.network.go(plan, lan=carried.lan)
         else:
             also = tuple(address for known in plan.relays.values() for address in known)
-            carried.network.go(None, also, lan=carried.lan)
+            carried.network.go(None, (*carried.through, *also), lan=carried.lan)
 
 
 def _reach_setting(carried: Carried) -> str:

@@ -18,7 +18,7 @@ from tertulia.node.addresses import can_listen, parse_listen
 from tertulia.node.nearby import ANYWHERE, Nearby, Seeker
 from tertulia.node.neighbour import Neighbour, jitter
 from tertulia.node.problems import CANNOT_LISTEN, NO_NETWORK
-from tertulia.node.reach import WANTED, Relayed
+from tertulia.node.reach import CIRCUIT, WANTED, Relayed
 from tertulia.node.redaction import Event, log
 from tertulia.node.store.problems import StoreError
 from tertulia.node.substrate import (
@@ -33,6 +33,7 @@ from tertulia.node.substrate import (
     SubstrateError,
     open_host,
 )
+from tertulia.node.ways import Ways
 from tertulia.protocol.address import peer_text
 from tertulia.protocol.commons import HELLO_PROTOCOL, Commons, topic
 from tertulia.protocol.errors import RejectReason
@@ -109,6 +110,8 @@ class Network:
         self.lan = False
         """Looks for members on the local network, in any reach."""
         self.nearby = Nearby(seeker, carrier.counts, self._note)
+        self.ways = Ways(self._note)
+        """Direct ways through routers; looked for in direct reach alone."""
         self.unanswered: set[PeerId] = set()
         """Relays that did not answer when they were dialled last."""
         self.switched = ""
@@ -211,8 +214,12 @@ class Network:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_going, nursery.cancel_scope, (None, self.also, self.lan))
             nursery.start_soon(self.carrier.receive, gossip)
+            host.serve_punch()
             for peer in targets(commons, (*self._peers, *self.also), host.peer_id):
                 nursery.start_soon(self._keep_dialled, host, peer)
+            for address in {address.rpartition("/p2p/")[2]: address for address in self.also}.values():
+                if CIRCUIT not in address:
+                    nursery.start_soon(self.ways.keep_place, host, address)
             if self._listen and not may_listen:
                 nursery.start_soon(self._until_listening, nursery.cancel_scope)
                 again = True
@@ -261,7 +268,7 @@ class Network:
             match event:
                 case PeerUp(peer, dialled):
                     scopes[peer] = trio.CancelScope()
-                    nursery.start_soon(self._accompany, neighbour(peer), scopes[peer], dialled)
+                    nursery.start_soon(self._accompany, host, neighbour(peer), scopes[peer], dialled)
                 case PeerDown(peer):
                     if peer in scopes:
                         scopes.pop(peer).cancel()
@@ -319,9 +326,13 @@ class Network:
                 await host.disconnect(peer)  # a relay may answer again
         return stepped
 
-    async def _accompany(self, neighbour: Neighbour, scope: trio.CancelScope, dialled: bool) -> None:
+    async def _accompany(self, host: Host, neighbour: Neighbour, scope: trio.CancelScope, dialled: bool) -> None:
         with scope:
-            await neighbour.run(dialled=dialled)
+            async with trio.open_nursery() as nursery:
+                if dialled:
+                    nursery.start_soon(self.ways.shorten, host, neighbour.peer)
+                await neighbour.run(dialled=dialled)
+                nursery.cancel_scope.cancel()
             if dialled and neighbour.refused is RejectReason.HELLO and not self.reached:
                 self.problem = FAULTS[Fault.OTHER_COMMUNITY]
                 self._reach_changed.set()
@@ -340,6 +351,7 @@ class Network:
         """Stay connected with one peer, at whatever addresses of it are known at the time."""
         delay = FIRST_DELAY
         while True:
+            await self.ways.patience(peer)
             if peer not in host.peers:
                 try:
                     known = targets(self.carrier.commons, (*self._peers, *self.also), host.peer_id)
@@ -395,7 +407,8 @@ class Network:
             ]
             now = (
                 self.reached, self.listening, self.problem, feeds, self.switched, frozenset(self.unanswered),
-                self._noticed, self.near, self.nearby.problem,
+                self._noticed, self.near, self.nearby.problem, self.ways.places, frozenset(self.ways.found),
+                frozenset(self.ways.none),
             )  # fmt: skip
             if now != told:
                 told = now

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 WANTED: Final = 2
 """Relays that a relayed node is connected with at once, where there are as many."""
+CIRCUIT: Final = "/p2p-circuit/p2p/"
+"""Between a relay's address and the PeerId of who is reached through it (libp2p specs/relay)."""
 
 
 class Reach(StrEnum):

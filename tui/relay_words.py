@@ -55,4 +55,5 @@ def community_lines(row: Value) -> list[str]:
         lines.append("Devices connect directly: they see each other's network address.")
     if lan := lan_line(row):
         lines.append(lan)
-    return lines + [words for key in ("switched", "error") if (words := line_of(row, key)) and words not in lines]
+    said = [line_of(row, key) for key in ("way", "switched", "error")]
+    return lines + [words for words in said if words and words not in lines]

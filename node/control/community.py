@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.relay_rows import listed_row
-from tertulia.node.reach import Reach
+from tertulia.node.reach import CIRCUIT, Reach
 from tertulia.protocol import stewarding
-from tertulia.protocol.address import from_multiaddr, peer_text
+from tertulia.protocol.address import from_multiaddr, peer_from_text, peer_text, to_multiaddr
 from tertulia.protocol.commons_card import Relay, Stewards
 from tertulia.protocol.crypto import KEY
 from tertulia.protocol.errors import LocalError, Problem, RejectReason
@@ -62,6 +62,11 @@ QUORUM: Final = Problem(
 )
 UNKNOWN_REACH: Final = Problem(
     "A community is reached relayed or direct.", UNCHANGED, "Say: tertulia commons reach relayed, or direct"
+)
+NOT_DIRECT: Final = Problem(
+    "This is a member's own address, to connect with directly, and this community is reached through relays alone.",
+    "Nothing was dialled, and nobody else has seen this machine's address.",
+    "If that member may see it, choose it first: tertulia commons reach direct",
 )
 UNKNOWN_PROPOSAL: Final = Problem(
     "There is no such proposal, or it was decided already.", UNCHANGED, "See what waits: tertulia commons card"
@@ -135,10 +140,25 @@ class CommunityMethods:
 
     async def _relays_try(self, params: Params) -> Answer:
         commons = self._which(params)
+        if CIRCUIT in str(params["address"]):
+            return self._try_through(commons, str(params["address"]).strip())
         relay = _relay(params)
         self._service.carrying.try_relay(commons, relay)
         self._service.status_changed()
         return {"relay": peer_text(relay.peer), "state": "tried"}
+
+    def _try_through(self, commons: CommonsId, text: str) -> Answer:
+        """A member's address through a relay. Raises LocalError."""
+        place, _, peer = text.partition(CIRCUIT)
+        address, relay = from_multiaddr(place)
+        if not relay or peer_from_text(peer) is None:
+            raise LocalError(NO_PEER)
+        carried = self._service.carrying.get(commons)
+        if carried is None or carried.reach is not Reach.DIRECT:
+            raise LocalError(NOT_DIRECT)
+        self._service.carrying.try_through(commons, f"{to_multiaddr(address, relay)}{CIRCUIT}{peer}")
+        self._service.status_changed()
+        return {"relay": peer, "state": "tried"}
 
     # Stewards -------------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def who_sees(carried: Carried | None) -> str:
     near = network.nearby.among(network.neighbours)
     seen = sorted(names.get(peer, f"…{peer[-6:]}") for peer in network.neighbours if peer not in near)
     if near:
-        seen.append("one device on this network" if len(near) == 1 else f"{len(near)} devices on this network")
+        seen.append(f"{_devices(len(near))} on this network")
     if not seen:
         return "No relay answers, so nobody sees this machine's address; what you write waits here."
     verb = "sees" if len(seen) == 1 and len(near) <= 1 else "see"
@@ -93,11 +93,33 @@ def lan_words(carried: Carried | None) -> str:
     return "on" if problem is None else problem.error
 
 
+def way_words(carried: Carried | None) -> str:
+    """What became of looking for direct ways through routers, in words; empty where there is nothing to say."""
+    if carried is None or carried.reach is not Reach.DIRECT:
+        return ""
+    network, names = carried.network, relayed(carried.card, carried.tried).names
+    relays = sorted(names[peer] for peer in network.neighbours if peer in names)
+    direct = [peer for peer in network.neighbours if peer not in names]
+    found = sum(peer in network.ways.found for peer in direct)
+    none = [peer for peer in network.ways.none if peer not in direct]
+    by = f"; what you write goes by {' and '.join(relays)}" if relays else ""
+    said = [f"A direct way was found to {_devices(found)} behind a router."] if found else []
+    if none:
+        said.append(f"There is no direct way to {_devices(len(none))}: the routers between you do not let it{by}.")
+    elif relays and not direct:
+        said.append(f"No other member is connected directly{by}.")
+    return " ".join(said)
+
+
+def _devices(count: int) -> str:
+    return "one device" if count == 1 else f"{count} devices"
+
+
 def own_addresses(carried: Carried | None) -> list[str]:
     """Where others can dial this machine, each with its PeerId: for a person to pass on. None unless it is direct."""
     if carried is None:
         return []
-    commons, found = carried.served.commons, list[str]()
+    commons, found = carried.served.commons, list(carried.network.ways.places)
     for text in carried.network.addresses:
         place, _, peer = text.rpartition("/p2p/")
         if commons.peer and peer == peer_text(commons.peer):

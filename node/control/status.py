@@ -10,7 +10,7 @@ import importlib.metadata
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from tertulia.node.control.relay_rows import lan_words, own_addresses, relay_rows, who_sees
+from tertulia.node.control.relay_rows import lan_words, own_addresses, relay_rows, way_words, who_sees
 from tertulia.node.reach import Reach
 from tertulia.node.service import Service, State
 from tertulia.protocol import views
@@ -69,6 +69,7 @@ def _row(served: Served, carried: Carried | None) -> dict[str, Value]:
         "peers": 0 if carried is None else carried.network.reached,
         "reach": (Reach.DIRECT if carried is None else carried.reach).value,
         "relays": relay_rows(carried),
+        "way": way_words(carried),
         "lan": lan_words(carried),
         "nearby": 0 if carried is None else carried.network.near,
         "sees": who_sees(carried),

@@ -136,6 +136,10 @@ class Host:
             self.pubsub.admit(identity)
             self.swarm.keep(identity)
 
+    async def admitted(self, peer: PeerId, seconds: float) -> bool:
+        """Whether `peer` has proved itself, now or within `seconds`; False at once when too many wait for that."""
+        return await self._gate.wait(library_id(peer), seconds)
+
     async def disconnect(self, peer: PeerId) -> None:
         """End every connection to `peer`."""
         with trio.CancelScope(shield=True), trio.move_on_after(CLOSE_SECONDS):
