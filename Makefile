@@ -114,7 +114,7 @@ lab: setup
 
 # R1 to R5, R7, B3, W5 in small, F6, F7, F12 and the day of 20 people; `make faults` and `make sweep` have the full sizes.
 bench-delivery: setup
-	$(BIN)/python -m benchmarks reconcile delivery fold day proofs
+	$(BIN)/python -m benchmarks reconcile delivery several fold day proofs
 
 wheel: setup
 	$(BIN)/python .ci/build_wheel.py . dist

@@ -25,6 +25,7 @@ MODULES = {
     "fold": ("F12", "F12_control", "F12_whole", "F12_late_removal", "batch_at_10000"),
     "reconcile": ("F6_messages", "F6_bytes", "F6_cpu"),
     "delivery": ("F6n_messages", "F6n_bytes", "rest_bytes", "F7_seconds", "F7_memory", "F7_own"),
+    "several": ("F7_twice", "F7_twice_dial"),
     "dial": ("F5",),
     "start": ("F9_paint", "F9_attach", "F9_ready", "kdf"),
     "idle": ("F8_memory", "F8_cpu"),

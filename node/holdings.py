@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from tertulia.node.offered import Offered
 from tertulia.node.quota import DAILY, LINE_FACTOR, Allowance, Quota, day_of, is_line
 from tertulia.node.store.ledger import GoneFrame, Kept, Ledger, Note, Spent
 from tertulia.protocol.gone import LIMIT_GONE_NEIGHBOUR, Gone, GoneDay, Told
@@ -52,6 +53,8 @@ class Holdings:
     def __init__(self, shelf: Shelf, commons: CommonsId, allowance: Allowance = DAILY) -> None:
         self.wanted: set[FrameId] = set()
         """What a session has asked for and not got yet: no other session asks for it meanwhile."""
+        self.offered = Offered()
+        """What peers are about to give us."""
         self._shelf, self._commons = shelf, commons
         self._index = Index()
         self._gone = Gone()
@@ -118,6 +121,7 @@ class Holdings:
                 for frame, _ in charged.values():
                     self._index.add(frame.minute, frame.id)
                     self._gone.kept((frame.minute, frame.id))
+                    self.offered.came(frame.id)
         finally:
             for frame, neighbour in charged.values():
                 if frame.id not in kept:

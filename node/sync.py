@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -19,17 +19,20 @@ from tertulia.protocol import frame as frames
 from tertulia.protocol import reconciliation
 from tertulia.protocol import sync_messages as messages
 from tertulia.protocol.errors import RejectReason, RemoteError
+from tertulia.protocol.ids import FrameId
 from tertulia.protocol.reconciliation import LIMIT_ROUNDS
 from tertulia.protocol.sync_messages import (
     LIMIT_AHEAD,
     LIMIT_FRAMES,
     LIMIT_MESSAGE,
+    LIMIT_UNASKED,
     AskGone,
     Ending,
     Frames,
     Give,
     Kept,
     Noted,
+    Offer,
     Open,
     Opened,
     Reconcile,
@@ -44,11 +47,14 @@ if TYPE_CHECKING:
     from tertulia.node.substrate import PeerId, Stream
     from tertulia.node.sync_questions import Reply
     from tertulia.protocol.frame import Frame
-    from tertulia.protocol.ids import FrameId
     from tertulia.protocol.range_index import Index
     from tertulia.protocol.sync_terms import Terms
 
 __all__ = ["NotKept", "bring_in_step", "serve"]
+
+
+OFFERS_AHEAD: Final = 2
+"""Of the batches ahead, so many are on offer; the others were given."""
 
 
 class NotKept(Exception):
@@ -84,6 +90,7 @@ class _Session:
         self._began = trio.current_time()
         self._view: Index
         self._only_ours: set[FrameId] = set()  # frames of ours that the peer lacks and did not say it keeps
+        self._unanswered: deque[tuple[tuple[FrameId, ...], Reply]] = deque()  # what was given
         self._claimed: set[FrameId] = set()  # of what the holdings know as wanted: by this session
         self._offered: set[FrameId] = set()  # a list that was cut comes again in part: nothing is given twice
 
@@ -229,16 +236,43 @@ class _Session:
         self._offered.update(fresh)
         self._only_ours.update(frame for frame in fresh if frame in own)
         self._carrier.counts["promises broken"] += self._carrier.watch.lacks(self._peer, fresh, self._began)
-        ahead: deque[tuple[tuple[FrameId, ...], Reply]] = deque()
-        for ids in messages.batches(fresh):
-            raws = await self._carrier.shelf.frames(self._carrier.commons.id, ids)
-            if raws:
-                given = tuple(frames.read(raw).id for raw in raws)
-                ahead.append((given, await self._questions.put(Give(tuple(raws)))))
-            if len(ahead) == LIMIT_AHEAD:
-                await self._given(*ahead.popleft())
-        while ahead:
-            await self._given(*ahead.popleft())
+        if len(fresh) > LIMIT_UNASKED:
+            declined = await self._offer(fresh)
+            await self._offer(declined)  # once more: whoever was to bring these may have failed
+        else:
+            await self._hand_over(fresh)
+        while self._unanswered:
+            await self._given(*self._unanswered.popleft())
+
+    async def _offer(self, fresh: Sequence[FrameId]) -> list[FrameId]:
+        """Give of these frames what the peer asks for; gives the others: it has them by now, or somebody brings them.
+
+        While one batch is given, the next is on offer.
+        """
+        left, declined = deque(messages.batches(fresh)), list[FrameId]()
+        offers: deque[tuple[tuple[FrameId, ...], Reply]] = deque()
+        while left or offers:
+            while left and len(offers) < OFFERS_AHEAD:
+                offers.append((left[0], await self._questions.put(Offer(left.popleft()))))
+            ids, reply = offers.popleft()
+            answer = await self._questions.answer(reply)
+            if not isinstance(answer, Want):
+                raise messages.unexpected()
+            asked = set(answer.ids)
+            if not asked <= set(ids):
+                raise RemoteError(RejectReason.ID, "a frame that was not offered")
+            await self._hand_over([frame for frame in ids if frame in asked])
+            declined += [frame for frame in ids if frame not in asked]
+        return declined
+
+    async def _hand_over(self, ids: Sequence[FrameId]) -> None:
+        """Give these frames, as far as they are still here; the answer may come later."""
+        raws = await self._carrier.shelf.frames(self._carrier.commons.id, ids) if ids else []
+        if raws:
+            given = tuple(frames.read(raw).id for raw in raws)
+            self._unanswered.append((given, await self._questions.put(Give(tuple(raws)))))
+        if len(self._unanswered) > LIMIT_AHEAD - OFFERS_AHEAD:
+            await self._given(*self._unanswered.popleft())
 
     async def _given(self, given: tuple[FrameId, ...], reply: Reply) -> None:
         """Note what the peer says of frames that it was given."""

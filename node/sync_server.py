@@ -28,6 +28,7 @@ from tertulia.protocol.sync_messages import (
     Give,
     Kept,
     Noted,
+    Offer,
     Open,
     Opened,
     Reconcile,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tertulia.node.substrate import Stream
     from tertulia.protocol.frame import Frame
     from tertulia.protocol.gone import GoneDay
+    from tertulia.protocol.ids import FrameId
     from tertulia.protocol.range_index import Index
     from tertulia.protocol.sync_messages import Message
 
@@ -60,6 +62,13 @@ async def serve(stream: Stream, carrier: Carrier) -> Ending:
     """
     await carrier.holdings.ready()
     session = _Served(stream.peer, carrier)
+    try:
+        return await _serve(stream, session)
+    finally:
+        session.over()
+
+
+async def _serve(stream: Stream, session: _Served) -> Ending:
     deadline = trio.current_time() + SERVED_SECONDS
     questions = 0
     while True:
@@ -96,6 +105,7 @@ class _Served:
         self._asked: dict[int, GoneDay] = {}
         self._compared: Index | None = None
         self._rounds = 0
+        self._offered: set[FrameId] = set()  # and asked to be given
         self._past_gone = False  # what is gone has been told, both ways
 
     async def answer(self, question: Message) -> Message:
@@ -117,6 +127,9 @@ class _Served:
             case Want(ids):
                 self._view()
                 return Frames(tuple(await self._carrier.shelf.frames(self._carrier.commons.id, ids)))
+            case Offer(ids):
+                self._view()
+                return await self._consider(ids)
             case Give(raws):
                 self._view()
                 return await self._take(raws)
@@ -144,6 +157,17 @@ class _Served:
         self._past_gone = True
         return self._compared
 
+    async def _consider(self, ids: Sequence[FrameId]) -> Want:
+        """Which of the frames offered are to be given: those that are not here, and that nobody else is bringing."""
+        lacking = await self._holdings.lacking([frame for frame in ids if frame not in self._holdings.wanted])
+        taken = self._holdings.offered.take(lacking, trio.current_time())
+        self._offered.update(taken)
+        return Want(taken)
+
+    def over(self) -> None:
+        """The session has ended, however it did."""
+        self._holdings.offered.lapse(self._offered, trio.current_time())
+
     async def _take(self, raws: Sequence[bytes]) -> Message:
         """Archive what was given, and say what became of it."""
         judged = judge(self._carrier, raws)
@@ -152,6 +176,7 @@ class _Served:
             return Kept((Verdict.REFUSED,) * len(judged))
         if Verdict.REFUSED in taken.verdicts:
             return End(Ending.QUOTA)
+        self._offered.difference_update(frame.id for frame in judged if frame is not None)
         verdicts = iter(taken.verdicts)
         return Kept(tuple(Verdict.REFUSED if frame is None else next(verdicts) for frame in judged))
 

@@ -30,6 +30,8 @@ LIMIT_FRAMES: Final = 64
 """Frames asked for or given at once: 1 MiB of the largest."""
 LIMIT_AHEAD: Final = 4
 """Batches of frames asked for, or given, before the first of them is answered."""
+LIMIT_UNASKED: Final = 16
+"""Frames that are given without being offered before: a question more would cost as much."""
 LIMIT_MESSAGE: Final = LIMIT_FRAMES * (FrameClass.LARGE.size + 8) + 1_024
 """Bytes of a message with frames, and of any message at all."""
 LIMIT_ANSWER: Final = LIMIT_GONE_DAY * (ID + 2) + 64
@@ -57,6 +59,7 @@ class Type(IntEnum):
     GIVE = 9
     KEPT = 10
     END = 11
+    OFFER = 12
 
 
 @unique
@@ -130,7 +133,7 @@ class Reconcile:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Send me these frames."""
+    """Send me these frames; or, as the answer to an `Offer`, give me these."""
 
     ids: tuple[FrameId, ...]
 
@@ -140,6 +143,13 @@ class Frames:
     """The answer: those of them that are here, in no order that matters."""
 
     raws: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Frames that you lack: which of them shall I give? Answered with a `Want`."""
+
+    ids: tuple[FrameId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +173,7 @@ class End:
     ending: Ending
 
 
-Message: TypeAlias = Open | Opened | AskGone | TellGone | Noted | Reconcile | Want | Frames | Give | Kept | End
+Message: TypeAlias = Open | Opened | AskGone | TellGone | Noted | Reconcile | Want | Frames | Offer | Give | Kept | End
 
 
 def write(message: Message) -> bytes:
@@ -184,6 +194,8 @@ def write(message: Message) -> bytes:
             fields = [Type.RECONCILE, inner]
         case Want(ids):
             fields = [Type.WANT, b"".join(ids)]
+        case Offer(ids):
+            fields = [Type.OFFER, b"".join(ids)]
         case Frames(raws):
             fields = [Type.FRAMES, list(raws)]
         case Give(raws):
@@ -221,8 +233,9 @@ def read(data: bytes, limit: int = LIMIT_MESSAGE) -> Message:
             _, inner = as_list(fields, 2)
             return Reconcile(as_bytes(inner, most=LIMIT_RECONCILE))
         case Type.WANT:
-            _, ids = as_list(fields, 2)
-            return Want(tuple(FrameId(each) for each in _entries(ids, ID, LIMIT_FRAMES)))
+            return Want(_read_ids(fields))
+        case Type.OFFER:
+            return Offer(_read_ids(fields))
         case Type.FRAMES:
             return Frames(_read_raws(fields))
         case Type.GIVE:
@@ -291,6 +304,11 @@ def _read_fingerprint(value: Value) -> bytes:
     if len(found) not in {0, FINGERPRINT}:
         raise wrong("half a fingerprint")
     return found
+
+
+def _read_ids(fields: list[Value]) -> tuple[FrameId, ...]:
+    _, ids = as_list(fields, 2)
+    return tuple(FrameId(each) for each in _entries(ids, ID, LIMIT_FRAMES))
 
 
 def _read_raws(fields: list[Value]) -> tuple[bytes, ...]:

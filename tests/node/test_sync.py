@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import trio
 from carriers import Ear, carrier, commons, frame, held, now_minute
+from sessions import keep, listing, opened, stand, sync_once
 from wire import Watched, meet
 
 from tertulia.node import sync, sync_questions, sync_server
@@ -34,6 +35,7 @@ from tertulia.protocol.sync_messages import (
     Give,
     Kept,
     Noted,
+    Offer,
     Open,
     Opened,
     Reconcile,
@@ -41,53 +43,14 @@ from tertulia.protocol.sync_messages import (
     Verdict,
     Want,
 )
-from tertulia.protocol.sync_terms import Stand
 
 HERE = commons()
 OTHER = commons("Other")
 DAY = 24 * 60
 
 
-def stand() -> Stand:
-    return Stand(wall_clock(), now_minute() - 30 * DAY)
-
-
-def opened(**changed) -> Opened:
-    """The answer of a peer that holds something else than we do."""
-    return replace(Opened(stand(), (), (), bytes(16)), **changed)
-
-
-def listing(*ids: bytes) -> Reconcile:
-    return Reconcile(bytes([VERSION]) + write_ranges([IdList(END, b"".join(ids))], 0))
-
-
 def differing() -> Reconcile:
     return Reconcile(bytes([VERSION]) + write_ranges([Fingerprint(END, b"\7" * 16)], 0))
-
-
-async def sync_once(mine, theirs, ending: Ending = Ending.DONE, most_frames: int = 10**9) -> Watched:
-    """One session that `mine` opens with `theirs`; gives what went over it."""
-    watched: list[Watched] = []
-
-    async def run(stream: Stream) -> None:
-        watched.append(Watched(stream, most_frames))
-        assert await sync.bring_in_step(watched[0], mine) is ending  # type: ignore[arg-type]
-
-    async def serve(stream: Stream) -> None:
-        assert await sync.serve(stream, theirs) is ending
-
-    await meet(serve, run, seed_of(theirs), seed_of(mine))
-    return watched[0]
-
-
-def seed_of(one) -> bytes:
-    """A carrier keeps its PeerId from session to session."""
-    return id(one).to_bytes(32, "big")
-
-
-async def keep(one, batch) -> None:
-    for start in range(0, len(batch), 250):
-        assert await one.keep(batch[start : start + 250], "other")
 
 
 async def test_both_end_with_everything_and_only_the_difference_travels(tmp_path) -> None:
@@ -651,6 +614,8 @@ GARBAGE = {
     "an unknown type": [bytes.fromhex("81182a")],
     "an answer": [messages.write(opened())],
     "a question before the session is open": [messages.write(Want(()))],
+    "an offer before the session is open": [messages.write(Offer(()))],
+    "too many offered": [OPEN, messages.write(Offer(tuple(FrameId(bytes([n]) * 32) for n in range(65))))],
     "frames before the session is open": [messages.write(Give((BIG.raw,)))],
     "reconciliation before the session is open": [messages.write(differing())],
     "opening it twice": [OPEN, OPEN],

@@ -24,6 +24,7 @@ from tertulia.protocol.sync_messages import (
     Give,
     Kept,
     Noted,
+    Offer,
     Open,
     Opened,
     Reconcile,
@@ -57,6 +58,8 @@ MESSAGES = [
     Want((ID, ID)),
     Frames(()),
     Frames((b"any", bytes(FrameClass.LARGE.size))),
+    Offer(()),
+    Offer((ID, ID)),
     Give((b"any",)),
     Kept(()),
     Kept(tuple(Verdict)),
@@ -98,6 +101,7 @@ def test_the_longest_messages_fit_their_limits():
         (Opened(Stand(2**53, LIMIT_MINUTE), days, asked, bytes(16)), LIMIT_ANSWER),
         (Reconcile(bytes(LIMIT_RECONCILE)), LIMIT_ANSWER),
         (Want(tuple([ID] * LIMIT_FRAMES)), LIMIT_ANSWER),
+        (Offer(tuple([ID] * LIMIT_FRAMES)), LIMIT_ANSWER),
         (Kept(tuple([Verdict.GONE] * LIMIT_FRAMES)), LIMIT_ANSWER),
     ]:
         data = write(message)
@@ -109,7 +113,7 @@ def test_the_longest_messages_fit_their_limits():
     [
         [],
         [0],
-        [12],
+        [13],
         ["1"],
         [True, 0, 0, []],
         [1, 0, 0],

@@ -21,6 +21,7 @@ from tertulia.protocol.sync_messages import (
     Give,
     Kept,
     Noted,
+    Offer,
     Open,
     Opened,
     Reconcile,
@@ -110,6 +111,8 @@ class Peer:
                 return Reconcile(respond(self.view(neighbour), inner, SMALL))
             case Want(ids):
                 return Frames(self.fetch(ids))
+            case Offer(ids):
+                return Want(ids)
             case Give(raws):
                 return Kept(tuple(self.take((int.from_bytes(each[:8], "big"), each[8:]), neighbour) for each in raws))
             case End():
