@@ -59,6 +59,11 @@ def clean_name(text: str) -> str:
     return line[:LIMIT_NAME].rstrip(" " + _JOINERS)
 
 
+def clean_line(text: str, limit: int) -> str:
+    """Return `text` on one line, at most `limit` characters: for what is longer than a name."""
+    return " ".join(clean(text, limit).split())
+
+
 def is_confusable(name: str) -> bool:
     """Say whether a cleaned name may have been made to look like another one, so that the screen can warn.
 

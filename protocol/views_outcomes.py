@@ -9,17 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tertulia.protocol import concluding
+from tertulia.protocol.charter import LIMIT_TITLE
 from tertulia.protocol.facilitation import Deed, Steer
 from tertulia.protocol.ids import EventId
 from tertulia.protocol.method.rules import What
 from tertulia.protocol.method.sealing import rests_on, unanswered
 from tertulia.protocol.method.weighing import tally
+from tertulia.protocol.on_record import LIMIT_NAME
 from tertulia.protocol.outcome import Conclusion
 from tertulia.protocol.propose import Action
 from tertulia.protocol.say import LIMIT_SAY_TEXT
 from tertulia.protocol.stance import OBJECTIONS
 from tertulia.protocol.state import Outcome
-from tertulia.protocol.text import clean, clean_name
+from tertulia.protocol.text import clean, clean_line, clean_name
 from tertulia.protocol.turn import MS_PER_MINUTE
 from tertulia.protocol.views import PREFIX, Row, names_of, unclear
 
@@ -50,7 +52,7 @@ def _outcome(dialogue: Dialogue, drafted: Matter, names: Names) -> Row:
         "id": matter.event.hex(),
         "form": content.form.value,
         "author": names[matter.author],
-        "title": clean_name(content.title),
+        "title": clean_line(content.title, LIMIT_TITLE),
         "text": clean(content.text, LIMIT_SAY_TEXT),
         "lang": clean_name(content.lang),
         "time": dialogue.events[matter.event].header.tick * MS_PER_MINUTE,
@@ -62,9 +64,9 @@ def _outcome(dialogue: Dialogue, drafted: Matter, names: Names) -> Row:
         "reserve": count.reserve,
         "mine": "" if mine is None else mine.value.value,
         "on_record": [
-            {"name": clean_name(one.open.name), "value": one.value.value, "reason": clean(one.reason, LIMIT_SAY_TEXT)}
-            for one in matter.votes.values()
-            if one.open is not None
+            {"name": clean_line(signed.name, LIMIT_NAME), "value": value, "reason": clean(reason, LIMIT_SAY_TEXT)}
+            for signed, value, reason in ((one.open, one.value.value, one.reason) for one in matter.votes.values())
+            if signed is not None
         ],
         "against": [_objection(matters, event, names) for event in unanswered(matters, matter)],
         "attached": [_objection(matters, event, names) for event in matters.attached.get(matter.event, ())],

@@ -13,6 +13,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from tertulia.bootstrap.outcome import checking
+from tertulia.bootstrap.outcome.page import markdown
 from tertulia.bootstrap.relay import say
 from tertulia.protocol.errors import LocalError, Problem
 
@@ -40,6 +41,30 @@ def check(file: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", ne
     """
     published = checking.read(file)
     say.result(checking.facts(published), checking.sentences(published), as_json=as_json)
+
+
+@app.command
+def page(file: Path, out: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
+    """Put a published outcome on one page of Markdown, once it is checked.
+
+    Parameters
+    ----------
+    file
+        A file made by outcome export.
+    out
+        The page to make. It must not exist.
+    as_json
+        Print one JSON object.
+
+    """
+    text = markdown(checking.read(file))
+    try:
+        with out.open("x", encoding="utf-8") as made:
+            made.write(text)
+    except OSError as failed:
+        problem = Problem(f"The page cannot be written: {failed.strerror}.", "Nothing was changed.", "Name a new file.")
+        raise LocalError(problem) from failed
+    say.result({"path": str(out), "bytes": len(text.encode())}, ["Written."], as_json=as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from tertulia.protocol.errors import LocalError, Problem, RejectReason, RemoteEr
 from tertulia.protocol.outcome_record import LIMIT_PUBLISHED, Published, read_published
 from tertulia.protocol.say import LIMIT_SAY_TEXT
 from tertulia.protocol.stance import Value as Stance
-from tertulia.protocol.text import clean, clean_name
+from tertulia.protocol.text import clean, clean_line
 
 SAFE: Final = "Nothing was changed; do not rely on this file."
 ASK: Final = "Ask whoever gave it to you for the file as “tertulia outcome export” wrote it."
@@ -30,6 +30,11 @@ WHY: Final = {
 UNPROVEN: Final = "Who said what in this dialogue, who was in it, and who drafted or objected cannot be proven."
 NUMBERS: Final = 8
 """Digits of a key that are shown, in hex."""
+
+
+def line(text: str) -> str:
+    """What somebody wrote, on one line."""
+    return clean_line(text, LIMIT_SAY_TEXT)
 
 
 def read(path: Path) -> Published:
@@ -58,17 +63,17 @@ def facts(published: Published) -> dict[str, Value]:
         "personal": record.personal,
         "simulation": record.simulation,
         "form": conclusion.form.value,
-        "title": clean_name(conclusion.title),
+        "title": line(conclusion.title),
         "text": clean(conclusion.text, LIMIT_SAY_TEXT),
-        "lang": clean_name(conclusion.lang),
+        "lang": line(conclusion.lang),
         "quorum": record.quorum,
         "sealed_by": [key.hex() for key, _ in published.seals],
         "founder": published.is_anchored,
         "on_record": [
             {
-                "name": clean_name(signed.on_record.name),
+                "name": line(signed.on_record.name),
                 "key": signed.key.hex(),
-                "value": clean_name(signed.value),
+                "value": line(signed.value),
                 "reason": clean(signed.reason, LIMIT_SAY_TEXT),
             }
             for signed in record.signed
@@ -84,7 +89,7 @@ def sentences(published: Published) -> list[str]:
     seals = [key.hex()[:NUMBERS] for key, _ in published.seals]
     keys, number = ", ".join(seals), record.dialogue.hex()[:NUMBERS]
     found = [
-        f"Genuine: the {form} “{clean_name(conclusion.title)}” is as it was sealed, to the letter.",
+        f"Genuine: the {form} “{line(conclusion.title)}” is as it was sealed, to the letter.",
         f"Dialogue {number}, sealed by {len(seals)} (the rules ask for {record.quorum}): {keys}",
         "Whoever founded the dialogue is one of them."
         if published.is_anchored
@@ -93,7 +98,7 @@ def sentences(published: Published) -> list[str]:
     if record.simulation:
         found.append("SIMULATION: all of it is an exercise.")
     for signed in record.signed:
-        who = f"{clean_name(signed.on_record.name)} ({signed.key.hex()[:NUMBERS]})"
+        who = f"{line(signed.on_record.name)} ({signed.key.hex()[:NUMBERS]})"
         reason = f" has a reservation: {clean(signed.reason, LIMIT_SAY_TEXT)}"
         found.append(f"On the record: {who}{' endorsed it.' if signed.value == Stance.ENDORSE else reason}")
     if not record.signed:

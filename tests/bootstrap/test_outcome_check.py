@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tertulia.bootstrap.outcome import checking
 from tertulia.bootstrap.outcome.__main__ import main
+from tertulia.bootstrap.outcome.page import markdown
 from tertulia.protocol.errors import LocalError, RejectReason
 from tertulia.protocol.outcome_record import LIMIT_PUBLISHED, MAGIC
 
@@ -80,3 +82,42 @@ def test_what_is_not_there_and_what_is_not_understood(tmp_path: Path, capsys) ->
     assert main(["check", str(tmp_path / "nothing")]) == 1
     assert "cannot be read" in capsys.readouterr().err
     assert main(["dance"]) == 2
+
+
+# -- on a page ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_has_everything_and_says_what_is_not_proven(good: Path, tmp_path: Path) -> None:
+    out = tmp_path / "agreed.md"
+    assert main(["page", str(good), str(out)]) == 0
+    page = out.read_text("utf-8")
+    for words in (
+        "# What we agreed\n",
+        "Joint statement, in a personal capacity. It binds nobody. Drafted on 2026-05-21.",
+        "## fr\n\nCinquante visites avant juin\\.",
+        "**A pilot** Fifty visits by June\\. (9 agree, 2 disagree, 1 pass, 0 block)",
+        "**Write the form** Selam, for the youth of Aldea does it. By 2026-05-20.",
+        "> June is too soon\\.\n\nAnswer: July, then\\.",
+        "Some of those who were there: Some of us would have waited\\.",
+        "- Selam, for the youth of Aldea (",
+        ", with a reservation: Not without the families\\.",
+        checking.UNPROVEN,
+    ):
+        assert words in page, words
+    assert main(["page", str(good), str(out), "--json"]) == 1  # it is there already
+    assert out.read_text("utf-8") == page
+
+
+def test_a_page_shows_words_and_nothing_else() -> None:
+    published = checking.read_published(FILES["nobody on the record"])
+    evil = "# Big\n[link](https://example.org) <script>x</script> ![p](x) `code`\n\n- a\x1b[2J"
+    conclusion = replace(published.record.conclusion, title=evil, text=evil)
+    simulated = replace(published.record, conclusion=conclusion, simulation=True, binding=True, dissent=(), day=2**31)
+    page = markdown(replace(published, record=replace(simulated, minorities=(), cited=())))
+    assert page.splitlines()[0].startswith("# \\# Big \\[link\\]\\(https\\:")
+    for raw in ("[link]", "<script", "](", "\x1b", "`code`", "\n- a"):
+        assert raw not in page
+    assert "**SIMULATION" in page
+    assert "binds who endorsed it" in page
+    assert "9999-12-31" in page
+    assert "Nobody endorsed it on the record." in page

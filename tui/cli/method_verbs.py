@@ -13,7 +13,7 @@ from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.cli import ask
 from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.duration import from_now
-from tertulia.tui.guard import line_of, rows_of
+from tertulia.tui.guard import rows_of
 from tertulia.tui.matter_words import NOTHING, PROVISIONAL, matter_lines
 
 Hidden = Parameter(parse=False)
@@ -33,7 +33,7 @@ async def stance(
     value
         agree, disagree, pass, block, heard (a story), needs-source, disputed, or satisfied (takes a doubt back).
     reason
-        Why, in your words; - to be asked for it, or to have it read from stdin.
+        Why, in your words; --reason=- to be asked for it, or to have it read from stdin.
 
     """
     why = ask.message() if reason == "-" else reason
@@ -152,4 +152,4 @@ async def utter(context: Context, method: str, done: str, **params: str | int) -
     """Have the node say something by the method, and wait until others have it."""
     async with context.unlocked() as client:
         result = plain(await client.call(method, **params))
-        await context.deliver(client, result, done, {"message": line_of(result, "id")})
+        await context.deliver(client, result, done, {"dialogue": params["dialogue"]})

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from tertulia.protocol.control import LocalError, Problem, Value
 from tertulia.tui.cli import ask
+from tertulia.tui.cli.check_file import hand_over_page
 from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.client import Params
 from tertulia.tui.guard import int_of, line_of, rows_of, text_of
@@ -254,6 +255,21 @@ async def export(
     )
 
 
+@outcome.command
+def page(file: str, out: str, /, *, context: Annotated[Context, Hidden]) -> None:
+    """Put a published outcome on one page of Markdown, to be published: checked first, without a profile.
+
+    Parameters
+    ----------
+    file
+        A file made by outcome export.
+    out
+        The page to make. It must not exist.
+
+    """
+    hand_over_page(file, out, as_json=context.output.json)
+
+
 async def actions(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> None:
     """List what was to be done, by whom and until when; what is overdue says so.
 
@@ -323,4 +339,4 @@ async def _endorse(
 async def _do(context: Context, method: str, done: str, **params: Value) -> None:
     async with context.unlocked() as client:
         result = plain(await client.call(method, **params))
-        await context.deliver(client, result, done, {"message": line_of(result, "id")})
+        await context.deliver(client, result, done, {"dialogue": params["dialogue"]})
