@@ -21,7 +21,8 @@ from tertulia.protocol import lan
 from tertulia.protocol.address import Address, AddressKind
 from tertulia.protocol.lan import DATAGRAM, Kind, Whereabouts
 
-HERE, OTHER = commons("Casa"), commons("Otra")
+HERE, OTHER = (commons(f"{name} {os.urandom(8).hex()}") for name in ("Casa", "Otra"))
+"""New ones in each process: what runs beside this on the machine has other ports and keys."""
 HOME = "127.0.0.1"
 EVERYBODY = "127.255.255.255"
 SEEKER = Lan(here=lambda: IPv4Address(HOME), everybody=EVERYBODY)
