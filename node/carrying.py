@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tertulia.node.clock import Clock
     from tertulia.node.nearby import Seeker
     from tertulia.node.network import Network, Tap
+    from tertulia.node.resources import Resources
     from tertulia.node.shelf import Shelf
     from tertulia.protocol.commons import Commons
     from tertulia.protocol.commons_card import CommonsCard, Relay, SignedCard
@@ -100,6 +101,8 @@ class Carrying:
         """Told when another card of a commons is followed."""
         self.on_proposed: Heard[SignedCard] | None = None
         """Told of a card that lacks signatures."""
+        self.resources: Resources | None = None
+        """The files of dialogues, served beside frames; a relay has none."""
         self._all: dict[CommonsId, Carried] = {}
         self._named: tuple[Served, ...] = ()
         self._begun = trio.Event()
@@ -220,6 +223,7 @@ class Carrying:
         listen = served.listen or self._listen
         network = Network(carrier, listen, served.seed, self._peers, self._listener, self._seeker)
         network.tap = self._tap
+        network.resources = self.resources
         keeper = CardKeeper(served.commons, self._shelf, self._clock)
         carried = Carried(served, carrier, network, keeper)
         carrier.heeds = keeper.look

@@ -38,12 +38,14 @@ from tertulia.protocol.address import peer_text
 from tertulia.protocol.commons import HELLO_PROTOCOL, Commons, topic
 from tertulia.protocol.errors import RejectReason
 from tertulia.protocol.invite import FAULTS, Fault
+from tertulia.protocol.resource import RESOURCE_PROTOCOL
 from tertulia.protocol.sync_messages import SYNC_PROTOCOL
 
 if TYPE_CHECKING:
     from tertulia.node.carrier import Carrier, Listener
     from tertulia.node.clock import Clock
     from tertulia.node.feed import Feed
+    from tertulia.node.resources import Resources
     from tertulia.protocol.errors import Problem
 
 FIRST_DELAY: Final = 0.25
@@ -117,6 +119,10 @@ class Network:
         self.switched = ""
         """In words, which relay took the place of which, the last time one did."""
         self._going = trio.Event()
+        self.host: Host | None = None
+        """The host, while it stands."""
+        self.resources: Resources | None = None
+        """What is served to who asks for a dialogue's files."""
         self._noticed = 0  # how often a relay was found not to stand by its word
         carrier.watch.on_noticed = self._notice
 
@@ -174,6 +180,7 @@ class Network:
                 seed = self._seed if listen and self._seed else secrets.token_bytes(SEED)
                 try:
                     async with open_host(self._config(seed, listen)) as host:
+                        self.host = host
                         self._addresses = host.addresses if listen else ()
                         self._stands(listening=bool(listen))
                         ready()
@@ -190,7 +197,7 @@ class Network:
                     ready()
                     await trio.sleep(jitter(RESTART_SECONDS, 1))
                 finally:
-                    self.listening, self._addresses = False, ()
+                    self.listening, self._addresses, self.host = False, (), None
                     self._neighbours.clear()
                     self.carrier.apart.clear()
                     self._reach_changed.set()
@@ -261,6 +268,11 @@ class Network:
         async def session(stream: Stream) -> None:
             await neighbour(stream.peer).serve_sync(stream)
 
+        async def chunks(stream: Stream) -> None:
+            if self.resources is not None:
+                await self.resources.serve(self.carrier.commons.id, host.peer_id, stream)
+
+        host.serve(RESOURCE_PROTOCOL, chunks, limit=LIMIT_STREAMS)
         host.serve(HELLO_PROTOCOL, hello, before_hello=True, limit=LIMIT_STREAMS)
         host.serve(SYNC_PROTOCOL, session, limit=LIMIT_STREAMS)
         scopes: dict[PeerId, trio.CancelScope] = {}

@@ -19,6 +19,7 @@ from tertulia.node.carrying import Carrying
 from tertulia.node.driver import Driver
 from tertulia.node.problems import LOCKED, NEW, NOT_NEW
 from tertulia.node.redaction import Event, log
+from tertulia.node.resources import Resources
 from tertulia.node.served import Served
 from tertulia.node.shelf import Mark, Shelf
 from tertulia.node.store.archive import Archive, archive_key
@@ -91,6 +92,7 @@ class Service:
     ) -> None:
         self.profile, self.config, self.clock = profile, config, clock
         self.carrying: Carrying
+        self.resources: Resources
         self.on_shown: list[Shown] = []
         """Called, in the service's task, when a view's rows have changed."""
         self._tap, self._seeker = tap, seeker
@@ -133,6 +135,9 @@ class Service:
             self._shelf, self.clock, self,
             listen=network.listen, peers=network.peers, tap=self._tap, seeker=self._seeker,
         )  # fmt: skip
+        self.resources = Resources(self.profile.vault)
+        self.resources.look = lambda: None if self._driver is None else self._driver.core
+        self.carrying.resources = self.resources
         self.carrying.on_gone = self._gone
         self.carrying.on_followed = self._card_followed
         self.carrying.on_proposed = self._card_proposed

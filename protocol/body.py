@@ -16,6 +16,7 @@ from tertulia.protocol.facilitation import Steer, decode_act
 from tertulia.protocol.mark import MarkAct, decode_mark
 from tertulia.protocol.outcome import Outcome, decode_outcome
 from tertulia.protocol.propose import Propose, decode_propose
+from tertulia.protocol.resource import Resource, decode_resource
 from tertulia.protocol.revise import Revise, decode_revise
 from tertulia.protocol.room import RoomAct, decode_room
 from tertulia.protocol.roster import RosterAct, decode_roster
@@ -29,7 +30,7 @@ VERSION: Final = 1
 
 @unique
 class Kind(IntEnum):
-    """The twelve kinds. Not executed yet: resource and liaise."""
+    """The twelve kinds. Not executed yet: liaise."""
 
     CHARTER = 1
     ROSTER = 2
@@ -54,10 +55,10 @@ class Opaque(StrEnum):
     ERASED = "erased"
 
 
-Words: TypeAlias = Say | Revise | Propose | Stance | Answers | Outcome
+Words: TypeAlias = Say | Revise | Propose | Stance | Answers | Outcome | Resource
 """What is said in rooms."""
 Body: TypeAlias = Charter | RosterAct | RoomAct | Words | Steer | MarkAct | Opaque
-SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE, Kind.OUTCOME})
+SPOKEN: Final = frozenset({Kind.SAY, Kind.REVISE, Kind.PROPOSE, Kind.STANCE, Kind.OUTCOME, Kind.RESOURCE})
 """Kinds that stand in rooms."""
 
 
@@ -86,6 +87,8 @@ def read_body(version: int, kind: int, body: bytes | None) -> Body:
                 found = decode_stance(body)
             case Kind.OUTCOME:
                 found = decode_outcome(body)
+            case Kind.RESOURCE:
+                found = decode_resource(body)
             case Kind.ACT:
                 found = decode_act(body)
             case Kind.MARK:

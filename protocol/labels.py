@@ -79,6 +79,9 @@ class Label(bytes, Enum):
     RELAY_CARD_HASH = b"t1 relay c hash"  # hash: a signed card, as a feed names it
     RELAY_HOST = b"t1 relay host"  # KDF: the seed of a relay's host key in a commons, of its identity
     RELAY_TICKET = b"t1 relay ticket"  # hash: the check at the end of a relay ticket
+    RESOURCE_ASK = b"t1 resource ask"  # MAC: one peer asks another for a file, under the file's key
+    RESOURCE_CHUNK = b"t1 resource part"  # hash: a sealed chunk of a file
+    RESOURCE_STORE = b"t1 resource at"  # MAC: under which name a machine keeps a file, under the file's key
     RETOLD = b"t1 retold"  # HPKE and box: the context of events told again to one member
     REVEAL = b"t1 reveal"  # HPKE and box: the context of an identity shown to one member
     REVEAL_MAC = b"t1 reveal mac"  # MAC: a device speaks for a persona, under the DH of device and persona

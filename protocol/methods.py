@@ -165,6 +165,11 @@ METHODS: Mapping[str, Method] = {
     "clock.confirm": Method({}, {}, ("now",)),
     "carry.export": Method({"path": TEXT}, {"since": INT}, ("frames", "bytes")),
     "carry.import": Method({"path": TEXT}, {}, ("new", "known", "strange", "old")),
+    "resource.add": Method(
+        {"dialogue": TEXT, "path": TEXT}, {"name": TEXT}, ("id", "name", "size", "media", "state")
+    ),
+    "resource.list": Method({"dialogue": TEXT}, {}, ("dialogue", "resources")),
+    "resource.get": Method({"dialogue": TEXT, "resource": TEXT, "path": TEXT}, {}, ("path", "size")),
     "reveal": Method({"dialogue": TEXT}, {"members": TEXTS}, ("dialogue", "shown", "state")),
     "verify": Method(
         {"dialogue": TEXT, "member": TEXT}, {"same": FLAG}, ("member", "number", "verified", "changed")

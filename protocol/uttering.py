@@ -16,6 +16,7 @@ from tertulia.protocol.method.rules import REASONS, Rules
 from tertulia.protocol.outcome import Answer, Attach, Conclusion, Minority
 from tertulia.protocol.propose import Amendment, Take
 from tertulia.protocol.refusal import refuse
+from tertulia.protocol.resource import Resource
 from tertulia.protocol.revise import Edit, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.speaking import may_speak
@@ -83,5 +84,7 @@ def kind_of(words: Words) -> Kind:
             return Kind.STANCE
         case Conclusion() | Minority() | Answer() | Attach():
             return Kind.OUTCOME
+        case Resource():
+            return Kind.RESOURCE
         case _:
             return Kind.PROPOSE

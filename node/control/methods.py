@@ -20,6 +20,7 @@ from tertulia.node.control.community import CommunityMethods
 from tertulia.node.control.council import CouncilMethods
 from tertulia.node.control.outcomes import OutcomeMethods
 from tertulia.node.control.params import Answer, Params, number, text
+from tertulia.node.control.resources import ResourceMethods
 from tertulia.node.control.rooms import RoomMethods, room_of
 from tertulia.node.control.speech import SpeechMethods
 from tertulia.node.control.status import commons_rows, status
@@ -119,6 +120,7 @@ class Methods:
             **SurveyMethods(service).all,
             **AcquaintanceMethods(service).all,
             **OutcomeMethods(service).all,
+            **ResourceMethods(service).all,
             **CouncilMethods(service, self._which_commons).all,
             **CommunityMethods(service, self._which_commons).all,
         }

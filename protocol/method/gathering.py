@@ -20,6 +20,7 @@ from tertulia.protocol.method.rules import ABOUT, FIXED, REASONED, STANCES, Meth
 from tertulia.protocol.on_record import Place, words_hash
 from tertulia.protocol.outcome import Answer, Attach, Conclusion, Minority, Outcome
 from tertulia.protocol.propose import Action, AgendaItem, Amendment, Floor, Proposal, Propose, Take
+from tertulia.protocol.resource import Resource
 from tertulia.protocol.revise import Edit, Revise, Withdraw
 from tertulia.protocol.say import Say
 from tertulia.protocol.stance import OBJECTIONS, REMARKS, Stance, Value
@@ -181,6 +182,8 @@ class _Reading:
                 return self._conclude(event, author, content)
             case Answers() as content:
                 return self._answer(event, author, content)
+            case Resource():  # it stands by itself: views_resources.py lists them
+                return None
             case _:
                 return MethodNoOp.ERASED
 

@@ -89,6 +89,7 @@ class FakeNode:
         self.knocks: list[dict] = []
         self.joins: list[dict] = []
         self.contacts: list[dict] = []
+        self.resources: list[dict] = []
         self.acts: list[dict] = []
         self.accepted = False
         self.quorum = 1
@@ -513,6 +514,26 @@ class FakeNode:
         found.update(changed="", identity="verified" if same or before == "verified" else "shown")
         verified = found["identity"] == "verified"
         return {"member": found["member"], "number": NUMBER, "verified": verified, "changed": changed}
+
+    def do_resource_add(self, dialogue: str, path: str, name: str = "") -> dict:
+        self._talk(dialogue)
+        if not Path(path).is_file():
+            raise wrong(f"{path} cannot be read.")
+        row = {"id": hexed("fe", len(self.resources) + 1), "author": "Ana", "member": hexed("aa", 17),
+               "name": name or Path(path).name, "media": "text/plain", "size": Path(path).stat().st_size,
+               "time": int(time.time() * 1000), "here": 100}  # fmt: skip
+        self.resources.append(row)
+        return {key: row[key] for key in ("id", "name", "size", "media")} | {"state": "stored"}
+
+    def do_resource_list(self, dialogue: str) -> dict:
+        return {"dialogue": self._talk(dialogue).id, "resources": self.resources}
+
+    def do_resource_get(self, dialogue: str, resource: str, path: str) -> dict:
+        self._talk(dialogue)
+        found = [row for row in self.resources if resource in {row["name"], row["id"]}]
+        if not found:
+            raise wrong("There is no resource by that name.")
+        return {"path": str(Path(path) / found[0]["name"]), "size": found[0]["size"]}
 
     def do_contacts_list(self) -> dict:
         self._need_unlocked()

@@ -35,6 +35,7 @@ from tertulia.tui.cli.outcome_verbs import actions, outcome
 from tertulia.tui.cli.output import Output
 from tertulia.tui.cli.reach_verbs import commons
 from tertulia.tui.cli.relay_verb import hand_over, relay
+from tertulia.tui.cli.resource_verbs import resource
 from tertulia.tui.guard import strip_line
 from tertulia.tui.profile import find_profile
 
@@ -74,6 +75,7 @@ app.command(talk_verbs.list_, name="list")
 app.command(commons)
 app.command(contact_verbs.contacts)
 app.command(outcome)
+app.command(resource)
 app.command(relay)
 app.command(carry)
 app.command(room_verbs.room)
