@@ -12,6 +12,7 @@ from tertulia.protocol import (
     acquaintance,
     concluding,
     contacting,
+    corridors,
     facilitating,
     founding,
     hpke,
@@ -35,12 +36,14 @@ from tertulia.protocol.ids import DialogueId
 from tertulia.protocol.inputs import (
     AcceptRules,
     AdmitKnock,
+    AnswerCorridor,
     Ask,
     ConfirmClock,
     DismissOffer,
     Endorse,
     Facilitate,
     ForgetContact,
+    InCorridor,
     Join,
     KeepContact,
     KeepSteward,
@@ -52,6 +55,7 @@ from tertulia.protocol.inputs import (
     NewDialogue,
     OfferInvite,
     OpenBreakout,
+    OpenCorridor,
     RefuseKnock,
     RemoveMember,
     RevealMe,
@@ -85,7 +89,7 @@ RECEIPTS: Final = b"receipts"
 """The profile row that says whether receipts are sent."""
 
 
-def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
+def carry_out(core: Core, turn: Turn, ask: Ask) -> None:  # noqa: PLR0915 - an arm for each command
     """Do what was asked and reply.
 
     Raises: LocalError with the sentences for the person.
@@ -112,6 +116,8 @@ def carry_out(core: Core, turn: Turn, ask: Ask) -> None:
             value = _sign(core, turn, command)
         case Facilitate():
             value = facilitating.facilitate(core, turn, _here(core, command.dialogue), command)
+        case OpenCorridor() | InCorridor() | AnswerCorridor():
+            value = _corridor(core, turn, command)
         case OpenBreakout():
             value = facilitating.break_out(core, turn, _here(core, command.dialogue), command)
         case AcceptRules():
@@ -331,6 +337,19 @@ def _proposing(core: Core, key: DialogueId, doing: str) -> Dialogue:
     charter = state.charter
     enough = charter is None or sum(member.facilitator for member in state.members.values()) >= charter.quorum
     return _facilitated(core, key, doing) if enough else _here(core, key)
+
+
+def _corridor(core: Core, turn: Turn, command: OpenCorridor | InCorridor | AnswerCorridor) -> dict[str, Value]:
+    if isinstance(command, OpenCorridor):
+        return corridors.step_aside(core, turn, _here(core, command.dialogue), command)
+    found = core.corridors.get(command.corridor)
+    if found is None:
+        raise refuse("There is no such corridor, or it is over.", "List your corridors to see which there are.")
+    if isinstance(command, AnswerCorridor):
+        return corridors.answer(core, turn, found, agree=command.agree)
+    if command.text is None:
+        return corridors.leave(core, turn, found)
+    return corridors.speak(core, turn, found, command.text)
 
 
 def _put(core: Core, turn: Turn, dialogue: Dialogue, body: Remove | Role | Cosign) -> ActFact:

@@ -17,6 +17,7 @@ from tertulia.protocol import (
     commands,
     contact,
     contacting,
+    corridors,
     delivery,
     duties,
     inviting,
@@ -30,6 +31,7 @@ from tertulia.protocol import dialogue as dialogues
 from tertulia.protocol import parts as parts_of
 from tertulia.protocol.commons import Commons
 from tertulia.protocol.commons import from_value as commons_from_value
+from tertulia.protocol.corridor import corridor_keys
 from tertulia.protocol.crypto import Entropy
 from tertulia.protocol.dialogue import Dialogue, Rows
 from tertulia.protocol.effects import Effect, HpkeSeal, Put, Refuse, Rescan, SetTimer, Table, View
@@ -54,9 +56,11 @@ from tertulia.protocol.inputs import (
 )
 from tertulia.protocol.item import Assembly, Item, ItemType
 from tertulia.protocol.recogniser import (
+    ALWAYS,
     InDialogue,
     OnCard,
     OnContact,
+    OnCorridor,
     OnKnock,
     OnWelcome,
     Recogniser,
@@ -104,6 +108,7 @@ class Core:
     joins: dict[bytes, joining.Joining] = field(default_factory=dict)
     knowing: contact.Knowing = field(default_factory=contact.Knowing)
     offers: dict[bytes, contacting.Offering] = field(default_factory=dict)
+    corridors: dict[bytes, corridors.Corridor] = field(default_factory=dict)
     outbox: outbox.Outbox = field(default_factory=outbox.Outbox)
     assemblies: dict[bytes, Assembly] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -141,6 +146,7 @@ class Core:
         found.joins = joining.load(rows.get(Table.JOIN, ()))
         found.knowing = contact.load(rows)
         found.offers = contacting.load(rows.get(Table.OFFER, ()))
+        found.corridors = corridors.load(rows.get(Table.CORRIDOR, ()))
         found.assemblies = parts_of.load(rows.get(Table.PART, ()))
         return found
 
@@ -159,6 +165,7 @@ class Core:
             joins=dict(self.joins),
             knowing=self.knowing.branch(),
             offers=dict(self.offers),
+            corridors=dict(self.corridors),
             outbox=self.outbox.branch(),
             assemblies=dict(self.assemblies),
             jobs=dict(self.jobs),
@@ -309,6 +316,8 @@ class Core:
         match target:
             case InDialogue():
                 self._for_dialogue(turn, target, item)
+            case OnCorridor() if item.type == ItemType.CORRIDOR:
+                corridors.take_words(self, turn, target.corridor, item)
             case OnCard() if item.type == ItemType.CARD:
                 joining.take_card(self, turn, target.join, item)
             case OnWelcome() if item.type == ItemType.WELCOME:
@@ -317,7 +326,7 @@ class Core:
                 inviting.take_knock(self, turn, target.invite, item)
             case OnContact() if item.type == ItemType.OFFER and self.knowing.mine is not None:
                 contacting.take(self, turn, target, self.knowing.mine, item)
-            case OnCard() | OnWelcome() | OnKnock() | OnContact():
+            case OnCorridor() | OnCard() | OnWelcome() | OnKnock() | OnContact():
                 self.rejects[RejectReason.SHAPE] += 1
             case _:
                 assert_never(target)
@@ -343,6 +352,8 @@ class Core:
             delivery.take_receipt(self, turn, key, item)
         elif item.type == ItemType.REVEAL:
             revealing.take(self, turn, key, item)
+        elif item.type == ItemType.ASIDE:
+            corridors.take_aside(self, turn, key, item)
         elif item.type == ItemType.RETOLD:
             for event in asking.take_retold(self, turn, key, item):
                 self.own(key).accept(turn, event)
@@ -373,6 +384,10 @@ class Core:
                 yield dialogue.commons, door_trial(dialogue.id, door)
             for keys in dialogue.pairs.values():
                 yield dialogue.commons, pair_trial(dialogue.id, keys)
+        for corridor in self.corridors.values():
+            if corridor.secret:
+                keys = corridor_keys(corridor.secret)
+                yield self.dialogues[corridor.dialogue].commons, Trial(keys, ALWAYS, OnCorridor(corridor.id))
         for invite in self.invites.values():
             yield self.dialogues[invite.dialogue].commons, inviting.trial(invite)
         for join in self.joins.values():

@@ -14,6 +14,7 @@ from tertulia.protocol import (
     answering,
     asking,
     contacting,
+    corridors,
     delivery,
     inviting,
     joining,
@@ -56,7 +57,15 @@ class WelcomeJob:
     recipients: tuple[keyring.Recipient, ...]
 
 
-Job = MakeEpoch | WelcomeJob | joining.KnockJob | answering.AnswerJob | revealing.RevealJob | contacting.OfferJob
+Job = (
+    MakeEpoch
+    | WelcomeJob
+    | joining.KnockJob
+    | answering.AnswerJob
+    | revealing.RevealJob
+    | contacting.OfferJob
+    | corridors.AsideJob
+)
 
 
 def resume(core: Core, turn: Turn) -> None:
@@ -68,6 +77,7 @@ def resume(core: Core, turn: Turn) -> None:
     if core.time.is_sure:
         parts.sweep(core.assemblies, turn)
     inviting.expire(core, turn)
+    corridors.resume(core, turn)
     for key in core.dialogues:
         core.dirty.add(key)
         rotation.keys_due(core, turn, key)
@@ -122,6 +132,7 @@ def settle(core: Core, turn: Turn) -> None:
             sending.give_up_sending(core, turn, dialogue)
     core.dirty.clear()
     core.heard.clear()
+    corridors.look(core, turn)
     contacting.owe(core, turn)
     for commons in sorted(core.commons):
         if core.reachable.get(commons, 0) > 0:
@@ -226,6 +237,8 @@ def sealed(core: Core, turn: Turn, answer: HpkeSealed) -> None:
             _welcome_made(core, turn, job, answer.sealed)
         case answering.AnswerJob():
             answering.answered(core, turn, job, answer.sealed)
+        case corridors.AsideJob():
+            corridors.told(core, turn, job, answer.sealed)
         case revealing.RevealJob():
             revealing.sealed(core, turn, job, answer.sealed)
         case contacting.OfferJob():

@@ -42,6 +42,7 @@ class Table(StrEnum):
     RECEIPT = "receipt"
     STEWARD = "steward"
     LOST = "lost"
+    CORRIDOR = "corridor"
     IDENTITY = "identity"
     CONTACT = "contact"
     SHOWN = "shown"

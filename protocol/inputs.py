@@ -205,6 +205,31 @@ class OpenBreakout:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCorridor:
+    """Ask these members aside for so many minutes."""
+
+    dialogue: DialogueId
+    members: tuple[PersonaId, ...]
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InCorridor:
+    """Say this in a corridor; without a text, end it."""
+
+    corridor: bytes
+    text: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCorridor:
+    """Come along into a corridor that one is asked to, or not."""
+
+    corridor: bytes
+    agree: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptRules:
     """The person has read the rules and guidelines of the dialogue, and accepts them."""
 
@@ -345,6 +370,9 @@ Command = (
     | SignAct
     | Facilitate
     | OpenBreakout
+    | OpenCorridor
+    | InCorridor
+    | AnswerCorridor
     | AcceptRules
     | LeaveDialogue
     | MarkSeen

@@ -62,6 +62,8 @@ class ItemType(IntEnum):
     RETOLD = 11
     REVEAL = 12
     OFFER = 13
+    ASIDE = 14
+    CORRIDOR = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ class Label(bytes, Enum):
     COMMONS_STEWARDS = b"t1 stewards"  # hash: the stewards of a commons and their quorum
     COMMONS_TOPIC = b"t1 topic"  # keyed hash: the name of a shard's topic, under the commons key
     CONTACT_FRAME = b"t1 contact frame"  # KDF: the keys of the frames between two devices, of their DH
+    CORRIDOR = b"t1 corridor"  # HPKE and box: the context of what one member tells another about a corridor
+    CORRIDOR_FRAME = b"t1 corridor f"  # KDF: the keys of the frames in which a corridor speaks, of its secret
+    CORRIDOR_MAC = b"t1 corridor mac"  # MAC: who has said something in a corridor, under the personas' DH
     DEVICES = b"t1 devices"  # signature: an identity's list of devices, by its root
     DEVICES_HASH = b"t1 devices hash"  # hash: that list, as reveals and safety numbers name it
     DIALOGUE_ID = b"t1 dialogue id"  # hash: the id of a dialogue, of its charter's body

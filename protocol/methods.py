@@ -140,7 +140,12 @@ METHODS: Mapping[str, Method] = {
     "floor": Method({"dialogue": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
     "proceedings": Method({"dialogue": TEXT}, {}, PROCEEDINGS),
     "read": Method({"dialogue": TEXT}, {"last": INT, "room": TEXT}, ("dialogue", "title", "messages")),
-    "rooms": Method({"dialogue": TEXT}, {}, ("dialogue", "rooms")),
+    "rooms": Method({"dialogue": TEXT}, {}, ("dialogue", "rooms", "corridors")),
+    "corridor.list": Method({}, {"dialogue": TEXT}, ("corridors",)),
+    "corridor.open": Method({"dialogue": TEXT, "members": TEXTS}, {"minutes": INT}, ("corridor", "state")),
+    "corridor.answer": Method({"corridor": TEXT, "agree": FLAG}, {}, ("corridor", "state")),
+    "corridor.say": Method({"corridor": TEXT, "text": TEXT}, {}, ("corridor", "state")),
+    "corridor.close": Method({"corridor": TEXT}, {}, ("corridor", "state")),
     "room.open": Method(
         {"dialogue": TEXT, "title": TEXT, "members": TEXTS}, {"rapporteur": TEXT, "minutes": INT},
         ("act", "room", "state"),

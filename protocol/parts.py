@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from tertulia.protocol.effects import Table
 from tertulia.protocol.encoding import decode, encode
 from tertulia.protocol.item import Assembly, Item, ItemType
-from tertulia.protocol.recogniser import InDialogue, OnCard, OnContact, OnKnock, OnWelcome, Target
+from tertulia.protocol.recogniser import InDialogue, OnCard, OnContact, OnCorridor, OnKnock, OnWelcome, Target
 from tertulia.protocol.shape import as_bytes, as_int, as_list
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def lane(target: Target) -> bytes:
     match target:
         case InDialogue():
             return target.dialogue
+        case OnCorridor():
+            return target.corridor
         case OnCard() | OnWelcome():
             return target.join
         case OnKnock():
@@ -53,6 +55,12 @@ def add(assemblies: dict[bytes, Assembly], turn: Turn, lane_of: bytes, part: Ite
         turn.put(Table.PART, key, encode([turn.now, part.body]))
     _forget(assemblies, turn, lane_of, before, after)
     return whole
+
+
+def forget(assemblies: dict[bytes, Assembly], turn: Turn, lane_of: bytes) -> None:
+    """Let go of a lane, with what is incomplete in it."""
+    _forget(assemblies, turn, lane_of, assemblies.get(lane_of, Assembly()), Assembly())
+    del assemblies[lane_of]
 
 
 def sweep(assemblies: dict[bytes, Assembly], turn: Turn) -> None:

@@ -26,6 +26,13 @@ class InDialogue:
 
 
 @dataclass(frozen=True, slots=True)
+class OnCorridor:
+    """What is said in a corridor of mine."""
+
+    corridor: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OnCard:
     """The card of an invite I hold."""
 
@@ -54,7 +61,7 @@ class OnContact:
     device: int
 
 
-Target = InDialogue | OnCard | OnWelcome | OnKnock | OnContact
+Target = InDialogue | OnCorridor | OnCard | OnWelcome | OnKnock | OnContact
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,14 @@ def room_line(row: Value) -> str:
     return f"{line_of(row, 'room')[:8]}  {room_name(row)}: {who}{rest}"
 
 
+def corridor_line(row: Value) -> str:
+    """A corridor of one's own in a line."""
+    state = {"asked": f"{line_of(row, 'opener')} asks you aside", "waiting": "not all have agreed"}
+    stands = state.get(line_of(row, "state"), "open")
+    until = moment_of(int_of(row, "closes"))
+    return f"{line_of(row, 'corridor')[:8]}  Corridor of {', '.join(people(row))}: {stands}, until {until}"
+
+
 def people(row: Value) -> list[str]:
     """The names of those in a room."""
     names = row.get("members")

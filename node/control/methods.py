@@ -17,6 +17,7 @@ from tertulia.node import addresses, carry
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.acquaintance import AcquaintanceMethods
 from tertulia.node.control.community import CommunityMethods
+from tertulia.node.control.corridors import CorridorMethods
 from tertulia.node.control.council import CouncilMethods
 from tertulia.node.control.outcomes import OutcomeMethods
 from tertulia.node.control.params import Answer, Params, number, text
@@ -118,6 +119,7 @@ class Methods:
             **SpeechMethods(service).all,
             **RoomMethods(service).all,
             **SurveyMethods(service).all,
+            **CorridorMethods(service).all,
             **AcquaintanceMethods(service).all,
             **OutcomeMethods(service).all,
             **ResourceMethods(service).all,

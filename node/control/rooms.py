@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tertulia.node.control.params import Answer, Params, number, text, texts
-from tertulia.protocol import views, views_rooms
+from tertulia.protocol import views, views_corridors, views_rooms
 from tertulia.protocol.inputs import OpenBreakout
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class RoomMethods:
         core = self._service.core
         dialogue = views.resolve_dialogue(core, text(params, "dialogue"))
         rows = views_rooms.rooms(core, dialogue, self._service.clock())
-        return {"dialogue": dialogue.hex(), "rooms": list(rows)}
+        mine = views_corridors.corridors(core, dialogue)
+        return {"dialogue": dialogue.hex(), "rooms": list(rows), "corridors": list(mine)}
 
     async def _open(self, params: Params) -> Answer:
         core = self._service.core

@@ -39,6 +39,7 @@ SECRETS: Final = frozenset(
         Table.CONTACT,
         Table.SHOWN,
         Table.OFFER,
+        Table.CORRIDOR,
     }
 )
 """Tables whose rows hold keys, or say who somebody is: what is erased or replaced there must not survive in the log."""

@@ -83,3 +83,36 @@ async def test_a_breakout_is_for_those_in_it(tmp_path: Path) -> None:
         assert not any(opens(bo, commons, frame) for frame in theirs)
         assert SECRET.encode() not in vault_of(bo) + vault_of(ruth)
         assert SECRET.encode() in vault_of(ada)
+
+
+async def test_nothing_is_left_of_a_corridor(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        ruth, omar, ada = [
+            await stack.enter_async_context(open_citizen(tmp_path / name, Config())) for name in ("ruth", "omar", "ada")
+        ]
+        talk = await found(ruth, "Ruth")
+        invite = await invited(ruth, talk, uses=2)
+        for guest, nick in ((omar, "Omar"), (ada, "Ada")):
+            await admitted(guest, await join(guest, nick, invite))
+        key = DialogueId(bytes.fromhex(talk))
+        for one in (omar, ada):
+            await until(one, lambda one=one: len(one.service.core.dialogues[key].state.roster) == 3)  # type: ignore[misc]
+        asked = await omar.call("corridor.open", {"dialogue": talk, "members": ["Ada"]})
+        name = bytes.fromhex(str(asked["corridor"]))
+        await until(ada, lambda: name in ada.service.core.corridors)
+        await ada.call("corridor.answer", {"corridor": "", "agree": True})
+        await until(omar, lambda: bool(omar.service.core.corridors[name].secret))
+        await omar.call("corridor.say", {"corridor": "", "text": SECRET})
+        await until(ada, lambda: bool(ada.service.core.corridors[name].said))
+        held = ada.service.core.corridors[name]
+        assert held.key is not None
+        looked_for = (name, SECRET.encode(), held.secret, held.key.hpke_seed, held.key.box_secret)
+        assert all(one in vault_of(ada) for one in looked_for)
+        await ada.call("corridor.close", {"corridor": name.hex()[:8]})
+        await until(omar, lambda: not omar.service.core.corridors)
+        for one in (omar, ada, ruth):
+            assert not any(found in vault_of(one) for found in looked_for)
+            assert (await one.call("corridor.list"))["corridors"] == []
+        for one, folder in ((omar, "omar"), (ada, "ada")):  # nor in what the database keeps beside the vault
+            for log in (tmp_path / folder).rglob("vault*-wal"):
+                assert log.stat().st_size == 0, one

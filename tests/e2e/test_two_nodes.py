@@ -236,6 +236,13 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         members: list[Value] = ["Ana", "Ben"]
         await call(ana, "room.open", dialogue=talk, title="Quotas", members=members)
         assert [row["title"] for row in (await call(ana, "rooms", dialogue=talk))["rooms"]] == ["Talk", "Quotas"]
+        await call(ana, "corridor.open", dialogue=talk, members=["Ben"])
+        await until(ben, lambda: bool(ben.service.core.corridors))
+        await call(ben, "corridor.answer", corridor="", agree=True)
+        await until(ana, lambda: all(one.secret for one in ana.service.core.corridors.values()))
+        await call(ana, "corridor.say", corridor="", text="Between us.")
+        await call(ana, "corridor.list", dialogue=talk)
+        await call(ana, "corridor.close", corridor="")
         own = str((await ana.call("say", {"dialogue": talk, "text": "helo"}))["id"])
         await call(ana, "edit", dialogue=talk, id=own, text="hello")
         await call(ana, "withdraw", dialogue=talk, id=own)

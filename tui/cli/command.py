@@ -18,6 +18,7 @@ from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.cli import (
     charter_verbs,
     contact_verbs,
+    corridor_verbs,
     council_verbs,
     delivery_verbs,
     door_verbs,
@@ -79,6 +80,7 @@ app.command(resource)
 app.command(relay)
 app.command(carry)
 app.command(room_verbs.room)
+app.command(corridor_verbs.corridor)
 
 
 @app.default

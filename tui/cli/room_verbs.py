@@ -14,7 +14,7 @@ from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.client import Params
 from tertulia.tui.duration import minutes
 from tertulia.tui.guard import line_of, rows_of
-from tertulia.tui.room_words import room_line
+from tertulia.tui.room_words import corridor_line, room_line
 
 Hidden = Parameter(parse=False)
 
@@ -22,7 +22,7 @@ room = App(name="room", help="Rooms for some of a dialogue's people, with keys o
 
 
 async def rooms(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> None:
-    """List the rooms of a dialogue: the plenary, the breakouts, who is in them and who reports back.
+    """List the rooms of a dialogue: the plenary, the breakouts, and your own corridors.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ async def rooms(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> Non
     """
     async with context.unlocked() as client:
         result = plain(await client.call("rooms", dialogue=dialogue))
-    context.output.result(result, [room_line(row) for row in rows_of(result, "rooms")])
+    mine = [corridor_line(row) for row in rows_of(result, "corridors")]
+    context.output.result(result, [*(room_line(row) for row in rows_of(result, "rooms")), *mine])
 
 
 @room.command(name="open")
