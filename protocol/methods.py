@@ -56,7 +56,7 @@ DIALOGUE = (
 CHARTER = ("dialogue", "title", "charter", "rules", "guidelines", "accepted", "simulation")
 MESSAGE = (
     "id", "author", "member", "text", "time", "grade", "state", "alone", "peers", "relays", "received", "members",
-    "mine", "late", "gap", "lost", "expired", "folded",
+    "mine", "late", "gap", "lost", "expired", "folded", "form", "about", "lang", "voice", "edited", "withdrawn",
 )  # fmt: skip
 CARD = (
     "commons", "name", "state", "version", "issued", "expires", "quorum", "stewards", "steward", "relays", "seeds",
@@ -137,6 +137,7 @@ METHODS: Mapping[str, Method] = {
     "outcome.export": Method({"dialogue": TEXT, "id": TEXT, "path": TEXT}, {"rules": FLAG}, ("path", "bytes")),
     "actions": Method({"dialogue": TEXT}, {}, ("dialogue", "actions")),
     "matters": Method({"dialogue": TEXT}, {}, ("dialogue", "provisional", "matters")),
+    "history": Method({"dialogue": TEXT, "id": TEXT}, {}, ("dialogue", "id", "versions")),
     "floor": Method({"dialogue": TEXT}, {"text": TEXT, "lang": TEXT}, ("id", "state")),
     "proceedings": Method({"dialogue": TEXT}, {}, PROCEEDINGS),
     "read": Method({"dialogue": TEXT}, {"last": INT, "room": TEXT}, ("dialogue", "title", "messages")),

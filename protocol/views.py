@@ -30,6 +30,7 @@ from tertulia.protocol.stewarding import relay_names
 from tertulia.protocol.text import clean, clean_name, is_confusable
 from tertulia.protocol.turn import MS_PER_MINUTE
 from tertulia.protocol.views_contacts import identity
+from tertulia.protocol.views_history import revised
 
 if TYPE_CHECKING:
     from tertulia.protocol.core import Core
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tertulia.protocol.errors import LocalError
     from tertulia.protocol.event import Event
     from tertulia.protocol.ids import DialogueId, PersonaId, RoomId
+    from tertulia.protocol.method.matters import Matter
     from tertulia.protocol.seat import Order
     from tertulia.protocol.state import Entry, State
     from tertulia.protocol.timekeeping import Timekeeping
@@ -145,10 +147,12 @@ def messages(
     if last is not None:
         order = order[-last:] if last else []
     names = {id(state): names_of(state) for state in dialogue.chapters}
+    now = names[id(dialogue.state)]
+    changed = revised(dialogue)
     return tuple(
         (
             (dialogue.events[event].header.lamport, event.hex()),
-            _message(core, dialogue, shown[event], names[id(shown[event][1])], names[id(dialogue.state)]),
+            _message(core, dialogue, shown[event], names[id(shown[event][1])], now, changed.get(event)),
         )
         for event in order
     )
@@ -163,7 +167,9 @@ def _tail(dialogue: Dialogue, log: tuple[Entry, ...], last: int | None, first: O
         yield entry
 
 
-def _message(core: Core, dialogue: Dialogue, place: tuple[Entry, State], then: Names, now: Names) -> Row:
+def _message(
+    core: Core, dialogue: Dialogue, place: tuple[Entry, State], then: Names, now: Names, changed: Matter | None
+) -> Row:
     """A message's row: its author is named as `then`, in its own chapter, who has received it as `now`."""
     entry, state = place
     event = dialogue.events[entry.event]
@@ -177,7 +183,13 @@ def _message(core: Core, dialogue: Dialogue, place: tuple[Entry, State], then: N
         "id": entry.event.hex(),
         "author": then[entry.author],
         "member": entry.author.hex(),
-        "text": clean(said.text, LIMIT_SAY_TEXT) if isinstance(said, Say) else "",
+        "text": clean(said.text if changed is None else changed.text, LIMIT_SAY_TEXT) if isinstance(said, Say) else "",
+        "form": said.form if isinstance(said, Say) else "",
+        "about": said.target.hex() if isinstance(said, Say) and said.target is not None else "",
+        "lang": clean_name(said.lang) if isinstance(said, Say) else "",
+        "voice": clean_name(said.voice) if isinstance(said, Say) else "",
+        "edited": changed is not None and not changed.is_withdrawn,
+        "withdrawn": changed is not None and changed.is_withdrawn,
         "time": claimed,
         "grade": f"{WATERMARK.lower()}, {GRADE}" if is_simulation(dialogue.state) else GRADE,
         "state": "stored" if alone or (mine and core.outbox.is_waiting(entry.event)) else "sent",
@@ -226,7 +238,8 @@ def message(core: Core, text: str) -> Row:
     if len({entry.event for _dialogue, entry, _state in found}) != 1:
         raise unclear("message", len(found))
     dialogue, entry, state = found[-1]
-    row = _message(core, dialogue, (entry, state), names_of(state), names_of(dialogue.state))
+    changed = revised(dialogue).get(entry.event)
+    row = _message(core, dialogue, (entry, state), names_of(state), names_of(dialogue.state), changed)
     event = dialogue.events[entry.event]
     told_of = frozenset() if dialogue.state.is_apart(event.header.room) else delivery.addressed(dialogue, event)
     waits = sorted(told_of.difference(delivery.receivers(dialogue, event)))

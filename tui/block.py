@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tertulia.tui.guard import int_of, line_of, strip_line, text_of
-from tertulia.tui.phrases import expired, holes, sending
+from tertulia.tui.phrases import holes, instead, said_how, sending
 from tertulia.tui.when import clock_of, day_number, day_of
 from tertulia.tui.wrap import wrap
 
@@ -50,11 +50,12 @@ Line = tuple[Span, ...]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A message and the rows it is drawn after."""
+    """A message and the rows it is drawn after. `opened`: the reader wants to see what was folded."""
 
     value: Value
     before: Value | None
     first_unread: bool
+    opened: bool = False
 
     def lines(self, width: int) -> list[Line]:
         """Every line of the block, each at most `width` cells."""
@@ -70,8 +71,8 @@ class Block:
     @property
     def _text(self) -> tuple[str, Role]:
         """The text; or, in other letters, why there is none."""
-        gone = expired(self.value)
-        return (f"({gone})", Role.GAP) if gone else (text_of(self.value, "text"), Role.TEXT)
+        why = instead(self.value, opened=self.opened)
+        return (f"({why})", Role.GAP) if why else (text_of(self.value, "text"), Role.TEXT)
 
     def height(self, width: int) -> int:
         """How many lines `lines` gives, counted without making them where that is easy."""
@@ -93,6 +94,8 @@ class Block:
     def _has_heading(self) -> bool:
         before, value = self.before, self.value
         if before is None or self._new_day or self.first_unread or holes(value) or value.get("late"):
+            return True
+        if said_how(value) or said_how(before):
             return True
         if any(before.get(name) != value.get(name) for name in ("member", "mine", "author")):
             return True
@@ -120,6 +123,7 @@ class Block:
         notes = [delivery(value)] if mine else []
         if value.get("late"):
             notes.append("arrived late")
+        notes = [*said_how(value), *notes]
         note = "".join(f" · {words}" for words in notes)
         beside = len(note) if width >= NARROW else 2
         short = wrap(name, max(width - GUTTER - beside, 2))[0]

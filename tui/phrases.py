@@ -39,6 +39,25 @@ def expired(message: Value) -> str:
     return f"its text was kept for {counted(days, 'day', 'days')}" if days else ""
 
 
+def instead(message: Value, *, opened: bool = False) -> str:
+    """What is shown in place of a message's text: it is gone, was taken back, or is folded and not `opened`."""
+    if gone := expired(message):
+        return gone
+    if message.get("withdrawn"):
+        return "withdrawn by its author; others may have read it"
+    reason = line_of(message, "folded")
+    return f"folded by the facilitators: {reason}" if reason and not opened else ""
+
+
+def said_how(message: Value) -> list[str]:
+    """How it was said, where not just so: its form, whose voice it enters, that it reads otherwise than at first."""
+    form, lang, voice = line_of(message, "form"), line_of(message, "lang"), line_of(message, "voice")
+    notes = [f"for {voice}"] if voice else [form] if form not in {"", "message", "scribe"} else []
+    notes += [lang] if lang else []
+    notes += ["folded"] if line_of(message, "folded") else []
+    return [*notes, "edited"] if message.get("edited") else notes
+
+
 def lacking(dialogue: Value) -> str:
     """How many messages of a dialogue are being fetched, and how many are lost; empty where it is whole."""
     missing, lost = int_of(dialogue, "missing"), int_of(dialogue, "lost")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tertulia.protocol.control import LocalError, Notice, Problem, Row
-from tertulia.tui.act_words import only_proposed, pending, proposal, what
 from tertulia.tui.card_words import card_lines
 from tertulia.tui.cli import ask
 from tertulia.tui.client import Client, Params
@@ -23,18 +22,21 @@ from tertulia.tui.guard import int_of, line_of, rows_of, strip_text, text_of
 from tertulia.tui.launch import attach
 from tertulia.tui.lines import Lines
 from tertulia.tui.link import Following, Link
+from tertulia.tui.method_commands import METHOD_COMMANDS
 from tertulia.tui.phrases import (
     audience,
     counted,
-    expired,
     holes,
+    instead,
     join_title,
     join_words,
     knock_words,
     member_words,
+    said_how,
     status_lines,
     waiting_knocks,
 )
+from tertulia.tui.plain_method import Place, method_command, proposals, told_as
 from tertulia.tui.plain_people import ABOUT_PEOPLE, CONTACTS, about_person, with_contacts
 from tertulia.tui.profile import Profile
 from tertulia.tui.relay_words import community_lines
@@ -66,6 +68,7 @@ PLAIN_COMMANDS = (
     Command("proposals", "", "what was proposed here and waits for signatures"),
     Command("sign", "", "sign the first proposal that waits for you"),
     Command("community", "", "relays and stewards of your communities"),
+    *METHOD_COMMANDS,
     Command("help", "", "this list"),
     Command("quit", "", "quit; the node locks and ends unless it was told to keep receiving"),
 )
@@ -118,8 +121,8 @@ class Plain:
         key = key or dialogue
 
         def announce(view: View) -> None:
-            fresh = [row for row in view.rows if row.id not in self._told]
-            self._told.update(row.id for row in fresh)
+            fresh = [row for row in view.rows if told_as(row) not in self._told]
+            self._told.update(told_as(row) for row in fresh)
             if key not in self._first:  # what was there before is read with /read, not announced
                 self._first.add(key)
                 return
@@ -139,15 +142,18 @@ class Plain:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _announce(self, title: str, row: Row) -> None:
+    def _announce(self, title: str, row: Row, *, named: bool = False) -> None:
+        """Say a message; `named`: with the beginning of its id, for commands that are about one."""
+        mark = f"{row.id[:8]} " if named else ""
         for hole in holes(row.value):
             self.say(f"[{title}] {hole}")
         name = "You" if row.value.get("mine") else line_of(row.value, "author")
         notes = ["arrived late"] if row.value.get("late") else []
-        notes += [gone] if (gone := expired(row.value)) else []
+        notes += said_how(row.value)
         note = f" ({', '.join(notes)})" if notes else ""
-        for line in text_of(row.value, "text").split("\n"):
-            self.say(f"[{title}] {name}{note}: {line}")
+        why = instead(row.value)
+        for line in [f"({why})"] if why else text_of(row.value, "text").split("\n"):
+            self.say(f"[{title}] {mark}{name}{note}: {line}")
 
     def _joins_changed(self, view: View) -> None:
         for row in view.rows:
@@ -242,6 +248,8 @@ class Plain:
                 self.say(f"“{line_of(result, 'title')}” has begun. /open it, then /invite somebody.")
             case "knocks" | "admit" | "refuse":
                 await self._door(name)
+            case _ if self.opened and await method_command(self.link, self.say, self._place, name, rest):
+                pass
             case _:
                 near = nearest(name, PLAIN_COMMANDS)
                 hint = f"Did you mean /{near}?" if near else "/help lists them all."
@@ -269,7 +277,7 @@ class Plain:
         following = self._messages.get(self.opened + line_of(self.room, "room"))
         rows = following.view.rows[-count:] if following is not None and count else []
         for row in rows:
-            self._announce(self.title(self.opened), row)
+            self._announce(self.title(self.opened), row, named=True)
         if rows:
             self._mark_seen(self.opened)
         else:
@@ -290,7 +298,7 @@ class Plain:
         elif name == "room":
             await self._rooms(rest)
         elif name in {"proposals", "sign"}:
-            await self._proposals(sign=name == "sign")
+            await proposals(self.link, self.say, self.opened, sign=name == "sign")
         else:
             result = await self.link.call("invite", dialogue=self.opened, uses=1, expires_minutes=INVITE_MINUTES)
             self.say(line_of(result, "invite"))
@@ -319,22 +327,12 @@ class Plain:
             announce = self._announcer(self.opened, f"{self.title(self.opened)} / {room_name(row)}", key)
             self._messages[key] = self.link.follow(Following("messages", params, announce))
 
+    @property
+    def _place(self) -> Place:
+        return Place(self.opened, self._where())
+
     def _where(self) -> dict[str, str]:
         return {"room": line_of(self.room, "room")} if self.room else {}
-
-    async def _proposals(self, *, sign: bool) -> None:
-        rows = pending(await self._rows("acts", "acts", dialogue=self.opened))
-        waiting = [row for row in rows if not row.get("signed")]
-        if sign and waiting:
-            result = await self.link.call("cosign", dialogue=self.opened, act=line_of(waiting[0], "act"))
-            rows = await self._rows("acts", "acts", dialogue=self.opened)
-            done = f"Signed, and done: {what(waiting[0])}."
-            self.say(done if line_of(result, "state") == "done" else f"Signed. {only_proposed(result, rows)}")
-        elif sign or not rows:
-            self.say("Nothing waits for your signature." if sign else "Nothing waits for signatures.")
-        else:
-            for row in rows:
-                self.say(". ".join(proposal(row)))
 
     async def _panic(self, rest: str) -> bool:
         """Destroy the profile and end; without the word, say what it would do."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tertulia.node.clock import MS_PER_MINUTE
 from tertulia.node.control.params import Answer, Params, number, text, word
 from tertulia.node.control.rooms import room_of
-from tertulia.protocol import views, views_matters, views_proceedings, views_rooms
+from tertulia.protocol import views, views_history, views_matters, views_proceedings, views_rooms
 from tertulia.protocol.charter import LIMIT_TITLE
 from tertulia.protocol.ids import EventId
 from tertulia.protocol.inputs import SayText, Utter
@@ -55,6 +55,7 @@ class SpeechMethods:
             "amend": self._amend,
             "take": self._take,
             "matters": self._matters,
+            "history": self._history,
             "floor": self._floor,
             "proceedings": self._proceedings,
         }
@@ -130,6 +131,12 @@ class SpeechMethods:
         dialogue = self._dialogue(params)
         rows = list(views_matters.matters(self._service.core, dialogue))
         return {"dialogue": dialogue.hex(), "provisional": any(row["provisional"] for row in rows), "matters": rows}
+
+    async def _history(self, params: Params) -> Answer:
+        dialogue = self._dialogue(params)
+        said = self._target(dialogue, text(params, "id"))
+        versions = views_history.history(self._service.core.dialogues[dialogue], said)
+        return {"dialogue": dialogue.hex(), "id": said.hex(), "versions": versions}
 
     async def _floor(self, params: Params) -> Answer:
         on = clean(word(params, "text"), LIMIT_FLOOR).strip()

@@ -245,6 +245,8 @@ async def test_every_method_answers_with_its_fields(tmp_path: Path) -> None:
         await call(ana, "corridor.close", corridor="")
         own = str((await ana.call("say", {"dialogue": talk, "text": "helo"}))["id"])
         await call(ana, "edit", dialogue=talk, id=own, text="hello")
+        told = await call(ana, "history", dialogue=talk, id=own)
+        assert [version["text"] for version in told["versions"]] == ["helo", "hello"]
         await call(ana, "withdraw", dialogue=talk, id=own)
         await evaluated(call, ana, ben, talk)
         await call(ana, "charter", dialogue=talk)

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from fake_method import FakeMethod
+
 from tertulia.protocol.control import (
     CONTROL_VERSION,
     Call,
@@ -68,10 +70,12 @@ NUMBER = " ".join(["12345"] * 12)
 CODE = "1234 5678 9012 3456 7890"
 
 
-class FakeNode:
+class FakeNode(FakeMethod):
     """One profile's node. `peers` other machines are reachable; with none, nothing is ever sent."""
 
     def __init__(self, folder: Path, *, version: int = CONTROL_VERSION, peers: int = 1, resident: bool = False) -> None:
+        super().__init__()
+        self.asks_for_rules = False
         self.folder = folder
         self.version = version
         self.peers = peers
@@ -245,7 +249,7 @@ class FakeNode:
         return {
             "dialogue": talk.id, "title": talk.title, "commons": hexed("c0", 1), "people": len(talk.members),
             "unread": talk.unread, "last": talk.messages[-1]["time"] if talk.messages else 0,
-            "me": self.nick, "state": talk.state,
+            "me": self.nick, "state": talk.state, "accepted": self.accepted or not self.asks_for_rules,
         }  # fmt: skip
 
     def _talk(self, name: str) -> Talk:

@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.cli import ask
 from tertulia.tui.cli.context import Context, plain
-from tertulia.tui.guard import line_of, strip_text
+from tertulia.tui.guard import line_of
+from tertulia.tui.rules_words import ACCEPTED, NOT_ACCEPTED, rules_lines
 
 Hidden = Parameter(parse=False)
 Flag = Parameter(negative=())
@@ -35,8 +36,8 @@ async def charter(dialogue: str, /, *, context: Annotated[Context, Hidden]) -> N
     """
     async with context.unlocked() as client:
         result = plain(await client.call("charter", dialogue=dialogue))
-    accepted = "You have accepted these rules." if result.get("accepted") else "You have not accepted these rules yet."
-    context.output.result(result, [*_card(result), accepted])
+    accepted = ACCEPTED if result.get("accepted") else NOT_ACCEPTED
+    context.output.result(result, [*rules_lines(result), accepted])
 
 
 async def accept(
@@ -55,7 +56,7 @@ async def accept(
     async with context.unlocked() as client:
         rules = plain(await client.call("charter", dialogue=dialogue))
         if not yes and not rules.get("accepted"):
-            for line in _card(rules):
+            for line in rules_lines(rules):
                 context.output.aside(line)
             if not ask.agrees("Do you accept these rules?", UNASKED):
                 raise LocalError(
@@ -63,10 +64,3 @@ async def accept(
                 )
         result = plain(await client.call("accept", dialogue=line_of(rules, "dialogue")))
         await context.deliver(client, result, "Accepted. You may speak now.", {"dialogue": line_of(rules, "dialogue")})
-
-
-def _card(result: dict[str, object]) -> list[str]:
-    rules, guidelines = result.get("rules"), strip_text(str(result.get("guidelines", "")))
-    lines = [line_of(result, "title")]
-    lines += [f"  {strip_text(str(rule))}" for rule in (rules if isinstance(rules, list) else [])]
-    return [*lines, *([f"  Guidelines: {guidelines}"] if guidelines else [])]

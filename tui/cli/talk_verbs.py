@@ -18,7 +18,8 @@ from tertulia.tui.cli.context import Context, plain
 from tertulia.tui.client import Client, Params, Update, gone
 from tertulia.tui.duration import minutes
 from tertulia.tui.guard import int_of, line_of, rows_of, strip_text, text_of
-from tertulia.tui.phrases import counted, expired, holes, lacking, member_words, sending
+from tertulia.tui.phrases import counted, holes, instead, lacking, member_words, said_how, sending
+from tertulia.tui.rules_words import version_lines
 from tertulia.tui.when import moment_of
 
 Hidden = Parameter(parse=False)
@@ -171,6 +172,8 @@ async def read(
     last: int | None = None,
     follow: Annotated[bool, Flag] = False,
     room: str | None = None,
+    history: Annotated[bool, Flag] = False,
+    folded: Annotated[bool, Flag] = False,
     context: Annotated[Context, Hidden],
 ) -> None:
     """Read a dialogue.
@@ -185,6 +188,10 @@ async def read(
         Go on printing what arrives, until Ctrl+C. With --json: one message a line.
     room
         Which room, by its title or id; the plenary unless said.
+    history
+        Also what was edited or withdrawn, as it was before.
+    folded
+        Open what facilitators have folded.
 
     """
     async with context.unlocked() as client:
@@ -194,7 +201,13 @@ async def read(
             return
         result = plain(await client.call("read", dialogue=dialogue, **count))
         await client.call("seen", dialogue=line_of(result, "dialogue"))
-    lines = [line for row in rows_of(result, "messages") for line in message_lines(row)]
+        lines: list[str] = []
+        for row in rows_of(result, "messages"):
+            lines += message_lines(row, opened=folded)
+            if history and (row.get("edited") or row.get("withdrawn")):
+                told = plain(await client.call("history", dialogue=dialogue, id=line_of(row, "id")))
+                row["versions"] = told["versions"]
+                lines += version_lines(told)
     context.output.result(result, lines or ["Nothing has been said yet."])
 
 
@@ -203,19 +216,18 @@ def _in(room: str | None) -> dict[str, str]:
     return {} if room is None else {"room": room}
 
 
-def message_lines(row: dict[str, object]) -> list[str]:
+def message_lines(row: dict[str, object], *, opened: bool = False) -> list[str]:
     """A message as lines: who and when, then the text, indented so that it cannot pass for another message."""
     who = "You" if row.get("mine") else line_of(row, "author")
-    notes = [moment_of(int_of(row, "time")), line_of(row, "grade")]
+    notes = [moment_of(int_of(row, "time")), line_of(row, "grade"), *said_how(row)]
     if row.get("mine"):
         notes.append(sending(row))
     if row.get("late"):
         notes.append("arrived late")
-    notes.append(expired(row))
+    why = instead(row, opened=opened)
     before = [f"({hole})" for hole in holes(row)]
-    reason = line_of(row, "folded")
-    text = [f"  (folded by the facilitators: {reason})"] if reason else _indented(text_of(row, "text"))
-    return [*before, f"{who} · {' · '.join(note for note in notes if note)}", *text]
+    text = [f"    ({why})"] if why else _indented(text_of(row, "text"))
+    return [*before, f"{line_of(row, 'id')[:8]} · {who} · {' · '.join(note for note in notes if note)}", *text]
 
 
 def _indented(text: str) -> list[str]:

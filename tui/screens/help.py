@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from tertulia.tui.commands import COMMANDS
+from tertulia.tui.method_commands import METHOD_COMMANDS
 from tertulia.tui.widgets.words import Words
 
 NARROW = 60
@@ -18,7 +19,7 @@ NARROW = 60
 MORE = (
     ("Enter", "send"),
     ("Ctrl+J", "new line"),
-    ("↑", "choose a message; c copies it, d says where it has got to"),
+    ("↑", "choose a message; Enter: reply, edit, withdraw, its history; o opens a fold; c copies"),
     ("Tab", "next part of the screen"),
     ("Home End", "in the messages: oldest, newest"),
     ("Shift+mouse", "select with the terminal's own mouse"),
@@ -38,6 +39,9 @@ class HelpScreen(ModalScreen[None]):
             for command in COMMANDS:
                 key = f"{command.key:<13}/{command.name:<9}" if wide else f"{command.key} /{command.name}:".strip()
                 yield Words(f"{key} {command.meaning}", classes="row")
+            yield Words("")
+            for command in METHOD_COMMANDS:
+                yield Words(f"/{command.name:<12}{command.meaning}" if wide else f"/{command.name}: {command.meaning}")
             yield Words("")
             for key, meaning in MORE:
                 yield Words(f"{key:<13}{meaning}" if wide else f"{key}: {meaning}", classes="row")

@@ -18,9 +18,11 @@ from textual.widgets import OptionList
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui import commands
 from tertulia.tui.client import Params
+from tertulia.tui.commands import COMMANDS
 from tertulia.tui.contact_words import offered
 from tertulia.tui.guard import int_of, line_of
 from tertulia.tui.link import Following
+from tertulia.tui.method_commands import METHOD_COMMANDS
 from tertulia.tui.phrases import (
     audience,
     counted,
@@ -34,7 +36,7 @@ from tertulia.tui.phrases import (
 from tertulia.tui.room_words import Value, is_plenary, room_audience, room_name
 from tertulia.tui.screens.contacts import ContactsScreen
 from tertulia.tui.screens.people import PeopleScreen
-from tertulia.tui.screens.talk_actions import TalkActions
+from tertulia.tui.screens.talk_method import LOOK_SECONDS, READ_ALONG, TalkMethod
 from tertulia.tui.widgets.composer import Composer
 from tertulia.tui.widgets.dialogues import JOIN, DialogueList
 from tertulia.tui.widgets.messages import MessageList
@@ -49,7 +51,7 @@ DRAW_SECONDS = 0.25 if os.environ.get("SSH_CONNECTION") else 1 / 15
 NO_DIALOGUE = "No dialogue yet.\n\nCtrl+N begins one, or takes an invite."
 
 
-class TalkScreen(TalkActions):
+class TalkScreen(TalkMethod):
     """Everything after unlocking."""
 
     AUTO_FOCUS: ClassVar[str | None] = "Composer"
@@ -86,6 +88,7 @@ class TalkScreen(TalkActions):
                     yield Words("", id="talk-title")
                     yield Words("", id="count")
                 yield Words("", id="knocking")
+                yield Words("", id="round")
                 yield MessageList(id="messages")
                 yield Words(NO_DIALOGUE, id="nothing")
                 yield Words("", id="behind")
@@ -101,7 +104,8 @@ class TalkScreen(TalkActions):
 
     def on_mount(self) -> None:
         """Follow what is on the screen."""
-        for words in ("knocking", "behind", "completion", "notice"):
+        self.set_interval(LOOK_SECONDS, self.look_round)
+        for words in ("knocking", "round", "behind", "completion", "notice"):
             self.query_one(f"#{words}", Words).say("")
         self.query_one("#people", PeopleList).can_focus = False
         self.show_status()
@@ -205,6 +209,9 @@ class TalkScreen(TalkActions):
         words = audience(people, self.size.width) if talking else ENDED.get(state, ENDED["left"])
         if talking and self._room:
             words = room_audience(self._room)
+        if talking and row is not None and row.value.get("accepted") is False:
+            words = READ_ALONG
+            self.ask_to_accept()
         self.query_one("#audience", Words).say(words if self._open else "")
         self.query_one(Composer).display = talking and bool(self._open)
 
@@ -253,6 +260,8 @@ class TalkScreen(TalkActions):
         messages.display = True
         self.query_one("#nothing").display = False
         self._follow_messages()
+        self.query_one("#round", Words).say("")
+        self.look_round()
         self._people = self.face.link.follow(
             Following("people", {"dialogue": dialogue}, lambda _view: self._draw_soon("people"))
         )
@@ -308,8 +317,8 @@ class TalkScreen(TalkActions):
 
     @on(MessageList.Asked)
     def asked(self, event: MessageList.Asked) -> None:
-        """Say where a message has got to."""
-        self.show_delivery(event.id)
+        """Say where a message has got to, and what can be done about it."""
+        self.about_message(event.id)
 
     @on(Composer.WantsMessages)
     def read(self) -> None:
@@ -336,8 +345,10 @@ class TalkScreen(TalkActions):
     def complete(self) -> None:
         """Show the commands that begin as typed."""
         parsed = commands.parse(self.query_one(Composer).text)
-        found = commands.beginning_with(parsed[0]) if parsed is not None else []
-        self.query_one("#completion", Words).say("   ".join(f"/{command.name}" for command in found))
+        name = "" if parsed is None else parsed[0]
+        found = commands.beginning_with(name, (*COMMANDS, *METHOD_COMMANDS) if name else COMMANDS)
+        words = [f"/{found[0].name}: {found[0].meaning}"] if len(found) == 1 else [f"/{each.name}" for each in found]
+        self.query_one("#completion", Words).say("" if parsed is None else "   ".join(words))
 
     @on(Composer.Sent)
     def sent(self, event: Composer.Sent) -> None:
@@ -381,6 +392,8 @@ class TalkScreen(TalkActions):
                 self.panic(rest)
             case "lock" | "help" | "quit":
                 self.app.call_later(self.app.run_action, f"app.{name}")
+            case _ if self.method_command(name, rest):
+                pass
             case _:
                 near = commands.nearest(name)
                 hint = f"Did you mean /{near}?" if near else "/help lists them all."

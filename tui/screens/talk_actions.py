@@ -12,7 +12,6 @@ from textual.timer import Timer
 
 from tertulia.protocol.control import LocalError, Problem
 from tertulia.tui.commands import PANIC_HINT, PANIC_WORD
-from tertulia.tui.delivery_words import delivery_lines
 from tertulia.tui.face import Face
 from tertulia.tui.guard import line_of, rows_of
 from tertulia.tui.idle import idle_words, minutes_of
@@ -189,16 +188,6 @@ class TalkActions(Screen[None]):
         keeps = bool(self.face.status.get("keep"))
         lines = [*status_lines(self.face.status), idle_words(self.face.idle_minutes, keeps=keeps)]
         await self.app.push_screen_wait(Choice("How things are", lines, [("", "Good")]))
-
-    @work(exclusive=True, group="above")
-    async def show_delivery(self, message: str) -> None:
-        """Say where a message has got to: kept by which relays, received by whom."""
-        try:
-            lines = delivery_lines(await self.face.link.call("delivery", message=message))
-        except LocalError as wrong:
-            self._tell(wrong.problem)
-            return
-        await self.app.push_screen_wait(Choice("This message", lines, [("", "Good")]))
 
     @work(exclusive=True, group="above")
     async def show_community(self) -> None:

@@ -7,6 +7,7 @@ they read: then it only says how many are new.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import ClassVar
 
@@ -41,7 +42,8 @@ class MessageList(ScrollView, can_focus=True):
         Binding("up,k", "choose(-1)", "Earlier", show=False),
         Binding("down,j", "choose(1)", "Later", show=False),
         Binding("c", "copy", "Copy", show=False),
-        Binding("d,enter", "ask", "Where it has got to", show=False),
+        Binding("d,enter", "ask", "What to do about it", show=False),
+        Binding("o", "open", "Open or fold it", show=False),
         Binding("escape,tab", "back", "Write", show=False),
         Binding("end", "bottom", "Newest", show=False),
         Binding("home", "top", "Oldest", show=False),
@@ -68,7 +70,7 @@ class MessageList(ScrollView, can_focus=True):
             self.text = text
 
     class Asked(Message):
-        """The reader wants to know where the chosen message has got to."""
+        """The reader wants to do something about the chosen message, or know where it has got to."""
 
         def __init__(self, message: str) -> None:
             super().__init__()
@@ -82,6 +84,7 @@ class MessageList(ScrollView, can_focus=True):
         self._width = 0
         self._first_unread = ""
         self._chosen: int | None = None
+        self._opened: set[str] = set()
         self._seen = ""
         self._follows = True
         self._drawn: LRUCache[int, tuple[Block, tuple[Strip, ...]]] = LRUCache(LIMIT_DRAWN)
@@ -105,6 +108,7 @@ class MessageList(ScrollView, can_focus=True):
                 row.value,
                 self._rows[index - 1].value if index else None,
                 row.id == first_unread,
+                row.id in self._opened,
             )
             for index, row in enumerate(self._rows[common:], common)
         ]
@@ -268,8 +272,22 @@ class MessageList(ScrollView, can_focus=True):
         if self._chosen is not None:
             self.post_message(self.Copied(text_of(self._rows[self._chosen].value, "text")))
 
+    def action_open(self) -> None:
+        """Show the chosen message though facilitators folded it, or hide it again."""
+        if self._chosen is not None:
+            self.open(self._rows[self._chosen].id)
+
+    def open(self, message: str) -> None:
+        """Show a folded message, or hide it again."""
+        index = self._index_of(message)
+        if index is not None:
+            self._opened ^= {message}
+            self._blocks[index] = replace(self._blocks[index], opened=message in self._opened)
+            self._measure(index)
+            self.refresh()
+
     def action_ask(self) -> None:
-        """Ask where the chosen message has got to."""
+        """Ask what can be done about the chosen message."""
         if self._chosen is not None:
             self.post_message(self.Asked(self._rows[self._chosen].id))
 
