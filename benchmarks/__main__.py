@@ -32,8 +32,11 @@ MODULES = {
     "day": ("day_frames", "day_receipts"),
 }
 """The modules of a whole run, and the figures each owes. F1 to F4 take minutes: `make bench-substrate`."""
-BY_NAME = {"proofs": ("R1", "R2", "R3", "R4", "R5", "R7", "B3", "B3_model", "W5")}
-"""Modules that run only when they are named: `make bench-delivery`."""
+BY_NAME = {
+    "proofs": ("R1", "R2", "R3", "R4", "R5", "R7", "B3", "B3_model", "W5"),
+    "chunks": ("chunks_direct",),
+}
+"""Modules that run only when they are named: `make bench-delivery`, `make bench-dialogue`."""
 COLUMNS = "{:<14}{:>10} {:<6}{:<10}{:<12}{:<18}{}"
 
 

@@ -106,7 +106,7 @@ def test_whatever_a_proof_comes_to_is_in_the_table_and_in_the_json(tmp_path, pro
 def test_a_benchmark_that_does_not_exist_is_refused(tmp_path):
     done = bench(tmp_path, "", ["other"])
     assert done.returncode == 2
-    assert "There is no benchmark other; there are fake, proofs." in done.stderr
+    assert "There is no benchmark other; there are fake, proofs, chunks." in done.stderr
 
 
 def test_the_frames_of_this_machine(tmp_path):
