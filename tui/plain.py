@@ -40,7 +40,7 @@ from tertulia.tui.plain_method import Place, method_command, proposals, told_as
 from tertulia.tui.plain_people import ABOUT_PEOPLE, CONTACTS, about_person, with_contacts
 from tertulia.tui.profile import Profile
 from tertulia.tui.relay_words import community_lines
-from tertulia.tui.room_words import Value, is_plenary, room_audience, room_line, room_name
+from tertulia.tui.room_words import Value, corridor_line, is_plenary, room_audience, room_line, room_name
 from tertulia.tui.view import View
 
 WINDOW = 200
@@ -306,10 +306,11 @@ class Plain:
 
     async def _rooms(self, name: str) -> None:
         """List the rooms, or go to the one that is named."""
-        rows = await self._rows("rooms", "rooms", dialogue=self.opened)
+        result = await self.link.call("rooms", dialogue=self.opened)
+        rows = rows_of(result, "rooms")
         if not name:
-            for row in rows:
-                self.say(room_line(row))
+            for line in (*map(room_line, rows), *map(corridor_line, rows_of(result, "corridors"))):
+                self.say(line)
             return
         found = [row for row in rows if room_name(row).casefold() == name.casefold() and row.get("mine")]
         if len(found) != 1:

@@ -457,7 +457,9 @@ class FakeNode(FakeMethod):
     def do_rooms(self, dialogue: str) -> dict:
         talk = self._talk(dialogue)
         plenary = {"room": talk.id, "form": "plenary", "title": talk.title, "members": [], "mine": True}
-        return {"dialogue": talk.id, "rooms": [plenary, *talk.rooms]}
+        aside = {"corridor": hexed("c1", 1), "opener": "Selam", "members": ["Ana", "Selam"], "state": "asked",
+                 "closes": 1}  # fmt: skip
+        return {"dialogue": talk.id, "rooms": [plenary, *talk.rooms], "corridors": [aside]}
 
     def add_room(self, talk: Talk, title: str, *members: str, mine: bool = True) -> None:
         talk.rooms.append({

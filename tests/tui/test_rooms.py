@@ -6,7 +6,7 @@ from on_asyncio import on_asyncio
 from test_app import SIZES, sitting
 from test_plain import Sitting, follows_messages
 
-from tertulia.tui.room_words import room_line
+from tertulia.tui.room_words import corridor_line, room_line
 from tertulia.tui.screens.choice import Choice
 from tertulia.tui.screens.talk import TalkScreen
 
@@ -25,6 +25,12 @@ def test_a_room_in_a_line():
     assert "\x1b" not in room_line({**ROW, "title": "a\x1b[2J", "members": ["\x1b]0;x"]})
 
 
+def test_a_corridor_in_a_line():
+    row = {"corridor": "cd" * 32, "members": ["Ana", "Selam"], "opener": "Selam", "closes": 1_900_000_000_000}
+    for state, words in (("asked", "Selam asks you aside"), ("waiting", "not all have agreed"), ("open", "open")):
+        assert corridor_line({**row, "state": state}).startswith(f"cdcdcdcd  Corridor of Ana, Selam: {words}, until ")
+
+
 @SIZES
 @on_asyncio
 async def test_a_room_is_chosen_and_written_in(tmp_path, size):
@@ -36,7 +42,8 @@ async def test_a_room_is_chosen_and_written_in(tmp_path, size):
         at.node.hear(talk, "Selam", "Just the two of us", room=talk.rooms[0]["room"])
         await at.press(*"/room", "enter")
         await at.on(Choice)
-        await at.sees("Others: Omar, Bo; Omar reports back")
+        if size[1] > 12:  # there one scrolls up to them
+            await at.sees("Others: Omar, Bo; Omar reports back", "Selam asks you aside")
         await at.press("down", "enter")
         await at.on(TalkScreen)
         await at.sees("Just the two of us", "only the 2 people in it")
@@ -69,6 +76,7 @@ def test_rooms_in_the_plain_client(tmp_path, node):
         at.types("/room")
         at.hears("Plenary: everybody")
         at.hears("Others: Omar, Bo; Omar reports back  (you are not in it)")
+        at.hears("Corridor of Ana, Selam: Selam asks you aside")
         at.types("/room others")
         at.hears("No rooms that you are in are called that")
         at.types("/room quotas")

@@ -17,7 +17,7 @@ from tertulia.tui.guard import line_of, rows_of
 from tertulia.tui.idle import idle_words, minutes_of
 from tertulia.tui.link import Following
 from tertulia.tui.phrases import clock_words, community, join_title, knock_words, status_lines, waiting_knocks
-from tertulia.tui.room_words import Value, room_line
+from tertulia.tui.room_words import Value, corridor_line, room_line
 from tertulia.tui.screens.card import CardScreen
 from tertulia.tui.screens.choice import Choice
 from tertulia.tui.screens.contacts import ContactsScreen
@@ -87,11 +87,13 @@ class TalkActions(Screen[None]):
             self.notice("No dialogue is open.")
             return
         try:
-            rows = rows_of(await self.face.link.call("rooms", dialogue=self._open), "rooms")
+            result = await self.face.link.call("rooms", dialogue=self._open)
         except LocalError as wrong:
             self._tell(wrong.problem)
             return
+        rows = rows_of(result, "rooms")
         others = [room_line(row) for row in rows if not row.get("mine")]
+        others += [corridor_line(row) for row in rows_of(result, "corridors")]
         mine = {line_of(row, "room"): row for row in rows if row.get("mine")}
         answers = [(key, room_line(row)) for key, row in mine.items()]
         chosen = await self.app.push_screen_wait(Choice("Rooms", others, answers))
