@@ -16,7 +16,7 @@ from tertulia.protocol.bench import Bench
 from tertulia.protocol.charter import Charter, charter_hash, dialogue_id
 from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.event import CONTROL, Event
-from tertulia.protocol.fold_control import judge_all
+from tertulia.protocol.fold_control import Step, judge_all
 from tertulia.protocol.fold_speech import Speech, in_order, read_speech
 from tertulia.protocol.ground import Ground, stand, summarise
 from tertulia.protocol.ids import EventId, PersonaId
@@ -28,7 +28,8 @@ from tertulia.protocol.state import State
 class Folded:
     """A state with what it was drawn from, to go on from; `control` are the control events in order.
 
-    `bench` is None while there is no charter; `findings` are of the control room.
+    `bench` is None while there is no charter; `findings` are of the control room. `steps` are how it came to be judged,
+    as far as they are kept, the latest last: what comes late is judged from an earlier one.
     """
 
     state: State
@@ -36,6 +37,7 @@ class Folded:
     speech: Speech
     bench: Bench | None
     findings: Findings = field(default_factory=Findings)
+    steps: tuple[Step, ...] = ()
 
 
 def fold(checkpoint: Checkpoint | None, events: Mapping[EventId, Event]) -> State:

@@ -8,6 +8,7 @@ order (lamport, id): a sound event has a greater lamport than its parents.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from tertulia.protocol.ancestry import Ancestry
 from tertulia.protocol.branch import branch
@@ -17,6 +18,7 @@ from tertulia.protocol.ground import Ground
 from tertulia.protocol.ids import EventId
 from tertulia.protocol.portrait import Findings
 from tertulia.protocol.room_log import number
+from tertulia.protocol.seat import Order
 from tertulia.protocol.state import NoOp
 
 
@@ -36,17 +38,37 @@ def judge_all(ground: Ground, control: Iterable[Event]) -> Findings:
     return findings
 
 
-def judge_more(ground: Ground, findings: Findings, news: Iterable[Event]) -> tuple[Ground, Findings] | None:
-    """Go on with control events that were not held before, given in order; what was given stays as it is.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far the control room had been judged: `last` is the order of the latest sound event. Never changed."""
+
+    ground: Ground
+    findings: Findings
+    last: Order
+
+    @classmethod
+    def of(cls, ground: Ground, findings: Findings) -> Step:
+        """A step that others can go on from."""
+        last = max(((lamport, event) for event, lamport in ground.control.named.items()), default=(0, EventId(b"")))
+        return cls(ground, findings, last)
+
+    def knows(self, event: EventId) -> bool:
+        """Say whether a control event was held then."""
+        findings = self.findings
+        return event in self.ground.control.named or event in findings.waiting or event in findings.covered
+
+
+def judge_more(step: Step, news: Iterable[Event]) -> Step | None:
+    """Go on with control events that were not held at that step, given in order.
 
     None where they do not come after all that was judged, or where others wait for one, or it is covered.
     """
-    last = max(((lamport, event) for event, lamport in ground.control.named.items()), default=(0, b""))
-    after, found = branch(ground), findings.branch()
+    last = step.last
+    after, found = branch(step.ground), step.findings.branch()
     ancestry = after.authority.ancestry
     placed: list[Event] = []
     for event in news:
-        if event.id in found.missing or ground.control.covers(event.id, event.header.lamport):
+        if event.id in found.missing or step.ground.control.covers(event.id, event.header.lamport):
             return None
         parent = lacking(ancestry, event)
         if parent is not None:
@@ -59,7 +81,7 @@ def judge_more(ground: Ground, findings: Findings, news: Iterable[Event]) -> tup
             last = event.order
         placed.append(event)
     _judge(after, found, placed)
-    return after, found
+    return Step(after, found, last)
 
 
 def lacking(ancestry: Ancestry, event: Event) -> EventId | None:

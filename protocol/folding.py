@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from tertulia.protocol.act import Proposal
 from tertulia.protocol.authority import Authority
@@ -20,7 +21,7 @@ from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.cover import Cover
 from tertulia.protocol.event import CONTROL, Event
 from tertulia.protocol.fold import Folded, fold_control, fold_whole
-from tertulia.protocol.fold_control import judge_more, lacking
+from tertulia.protocol.fold_control import Step, judge_more, lacking
 from tertulia.protocol.fold_one import join
 from tertulia.protocol.fold_speech import Speech, in_order
 from tertulia.protocol.ground import Ground
@@ -29,6 +30,9 @@ from tertulia.protocol.portrait import cited, heard, named_in, portray, state_ha
 from tertulia.protocol.room import OpenRoom
 from tertulia.protocol.roster import Cosign
 from tertulia.protocol.state import NoOp, State
+
+LIMIT_STEPS: Final = 8
+"""How many times the control room can be gone back to before all of it is judged anew."""
 
 Held = Mapping[EventId, Event]
 
@@ -76,20 +80,25 @@ def forget(folded: Folded, checkpoint: Checkpoint | None, held: Held, dropped: C
 def _judge(folded: Folded, checkpoint: Checkpoint | None, held: Held, news: Sequence[Event]) -> Folded | None:
     """More control events, in order; None when the rooms are to be read anew.
 
-    Mostly they come after all others, and are judged alone.
+    Mostly they come after all others, and are judged alone; else with what has come since the step they come after.
     """
     ordered = list(folded.control)
     for event in news:
         insort(ordered, event, key=in_order)
     control, speech, before = tuple(ordered), folded.speech, folded.state.ground
     assert before is not None, "only what has a charter is gone on from"
-    found = judge_more(before, folded.findings, news)
-    if found is None:
+    steps = folded.steps or (Step.of(before, folded.findings),)
+    place = max((n for n, step in enumerate(steps) if step.last < news[0].order), default=len(steps) - 1)
+    fresh = {event.id for event in news}
+    since = [event for event in control if event.id in fresh or not steps[place].knows(event.id)]
+    after = judge_more(steps[place], since)
+    if after is None:
         return None if any(map(_stirs, news)) else fold_control(checkpoint, control, speech, held)
-    ground, findings = found
+    ground, findings = after.ground, after.findings
     if _moves_speech(before.authority, ground.authority):
         return None
-    return Folded(portray(ground, findings, speech, held), control, speech, Bench(ground.authority), findings)
+    kept = (*steps[: place + 1], after)[-LIMIT_STEPS:]
+    return Folded(portray(ground, findings, speech, held), control, speech, Bench(ground.authority), findings, kept)
 
 
 def _stirs(event: Event) -> bool:

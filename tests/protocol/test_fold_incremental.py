@@ -13,8 +13,9 @@ from tertulia.protocol.checkpoint import Checkpoint
 from tertulia.protocol.dialogue import LIMIT_NEWS, Dialogue
 from tertulia.protocol.event import Event, Kind
 from tertulia.protocol.fold import Folded, checkpoint_of, fold_whole
+from tertulia.protocol.fold_control import Step as Judged
 from tertulia.protocol.fold_control import judge_more
-from tertulia.protocol.folding import advance, forget
+from tertulia.protocol.folding import LIMIT_STEPS, advance, forget
 from tertulia.protocol.state import NoOp, State
 from tertulia.protocol.turn import Turn
 
@@ -117,7 +118,7 @@ def go_on(before: Folded, story: Story, *news: Event) -> Folded:
 
 def more(before: Folded, *news: Event) -> object:
     """What comes of judging these alone; None where everything is to be judged anew."""
-    return judge_more(before.state.ground, before.findings, sorted(news, key=lambda event: event.order))
+    return judge_more(Judged.of(before.state.ground, before.findings), sorted(news, key=lambda event: event.order))
 
 
 def test_speech_is_heard_without_reading_its_room_again():
@@ -143,7 +144,24 @@ def test_control_events_that_come_after_all_others_are_judged_alone():
     for news in ((one, two), (two,), (orphan, one)):
         go_on(before, story, *news)
     assert more(go_on(before, story, one, two), late) is None
+    assert not fold_whole(None, dict(story.events)).steps
     assert go_on(go_on(before, story, one, two), story, late).state.roster == story.state().roster
+
+
+def test_what_comes_late_is_judged_from_the_step_it_comes_after():
+    story, before = conversation()
+    first = story.introduce("omar")
+    late = story.leave("selam")
+    after = go_on(before, story, first)
+    for _ in range(3):
+        after = go_on(after, story, story.prekeys("ruth", seen=story.events.keys() - {late.id}))
+    assert len(after.steps) == 5
+    whole = go_on(after, story, late)
+    assert len(whole.steps) < len(after.steps)
+    assert whole.speech is before.speech
+    for _ in range(LIMIT_STEPS):
+        whole = go_on(whole, story, story.prekeys("ruth"))
+    assert len(whole.steps) == LIMIT_STEPS
 
 
 def test_what_others_wait_for_and_what_is_covered_is_not_judged_alone():
@@ -164,6 +182,9 @@ def test_what_leaps_ahead_makes_nothing_else_late():
     leap = story.leave("selam", seen=start, lamport=2**40)
     before = fold_whole(None, dict(story.events))
     assert before.state.noops == {leap.id: NoOp.LAMPORT}
+    without = fold_whole(None, {name: story.events[name] for name in start})
+    assert more(without, leap)
+    assert go_on(without, story, leap).state.noops == before.state.noops
     after = story.introduce("omar", seen=start)
     assert more(before, after)
     assert go_on(before, story, after).state.control_heads == (after.id,)
