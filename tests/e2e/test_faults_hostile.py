@@ -129,7 +129,8 @@ async def test_three_of_ten_hostile_cost_the_honest_nothing(tmp_path: Path, caps
             mischief.cancel_scope.cancel()
         done = sum((one.counts for one in hostile.values()), start=Counter[str]())
     assert len(states) == 1
-    assert min(done[what] for what in ("dropped", "withheld", "delayed", "replayed", "noise", "equivocated")) > 0, done
+    # Whether anybody asks the one who withholds, before others have given all, is chance.
+    assert min(done[what] for what in ("dropped", "delayed", "replayed", "noise", "equivocated")) > 0, done
     with capsys.disabled():
         print(json.dumps({
             "id": "B3", "value": 0, "unit": "lost", "goal": "0", "nodes": len(found), "hostile": len(hostile),
