@@ -14,6 +14,7 @@ import trio
 from tertulia.bootstrap.story import concluding, opening
 from tertulia.bootstrap.story.cast import cast
 from tertulia.bootstrap.story.tale import Tale
+from tertulia.node.redaction import NodeLog
 
 
 async def tell(folder: Path) -> Tale:
@@ -32,7 +33,7 @@ async def tell(folder: Path) -> Tale:
 
 def main() -> int:
     """Tell it; 0 if everything held."""
-    with tempfile.TemporaryDirectory(prefix="tertulia-story-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tertulia-story-") as folder, NodeLog(Path(folder) / "log"):
         tale = trio.run(tell, Path(folder))
     return 0 if tale.end() else 1
 

@@ -136,8 +136,11 @@ class Cast:
     async def all_hold(self, event: str, *names: str) -> None:
         """Wait until everybody who is there, or these, hold an event."""
         wanted = bytes.fromhex(event)
-        cores = [self.citizens[name].service.core for name in names or self.citizens]
-        await self.until(lambda: all(wanted in core.dialogues[self.key].events for core in cores), *names)
+
+        def holds(name: str) -> bool:
+            return wanted in self.citizens[name].service.core.dialogues[self.key].events
+
+        await self.until(lambda: all(map(holds, names or self.citizens)), *names)
 
     async def act(self, deed: str, reason: str, **params: Any) -> str:
         """Both facilitators do something to a room: one proposes it, the other signs where that is needed."""
