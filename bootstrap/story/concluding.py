@@ -32,8 +32,8 @@ async def breakouts(one: Cast, tale: Tale) -> None:
     await one.all_hold(said, "Klara", "Amina", "Selam")
     for title, members in rooms:
         text = f"From {title}: we would begin with a pilot."
-        report = await one.ask(members[1], "say", text=text, form="report", target=title)
-        await one.all_hold(str(report["id"]))
+        await one.ask(members[1], "say", text=text, form="report", target=title)
+        await one.agree()
     outside = [name for name in EVERYBODY if name not in rooms[0][1]]
     readers = [name for name in outside if QUOTAS in read_room(one, name)]
     tale.must("what was said in the breakout is readable to nobody outside it", not readers)
@@ -52,22 +52,19 @@ async def proposal(one: Cast, tale: Tale) -> str:
     """An objection with its reason leads to an amendment; then a cut, and everybody counts the same."""
     tale.tell("Klara proposes a pilot. Amina objects, with a reason; her amendment is taken; all take a stance; a cut.")
     pilot = str((await one.ask("Klara", "propose", title="Pilot", text=PILOT, lang="en"))["id"])
-    await one.all_hold(pilot)
+    await one.agree()
     bare = await one.refused("Amina", "stance", id=pilot, value="disagree")
     tale.must("who disagrees with a proposal says why", bare)
-    objected = await one.ask("Amina", "stance", id=pilot, value="disagree", reason=OBJECTION)
+    await one.ask("Amina", "stance", id=pilot, value="disagree", reason=OBJECTION)
     amendment = str((await one.ask("Amina", "amend", id=pilot, text=AMENDED))["id"])
-    await one.all_hold(str(objected["id"]))
-    await one.all_hold(amendment)
-    taken = await one.ask("Klara", "take", id=amendment)
-    await one.all_hold(str(taken["id"]))
+    await one.agree()
+    await one.ask("Klara", "take", id=amendment)
+    await one.agree()
     late = await one.refused("Lukas", "amend", id=pilot, text="Ten visits by June, no more than ten.")
     tale.must("an amendment to a version that moved is refused", late)
-    last = ""
     for name in EVERYBODY:
         value, reason = ("disagree", RESERVED) if name == "Dawit" else ("agree", "")
-        last = str((await one.ask(name, "stance", id=amendment, value=value, reason=reason))["id"])
-    await one.all_hold(last)
+        await one.ask(name, "stance", id=amendment, value=value, reason=reason)
     await one.agree()
     before = await matter(one, FOUNDER, amendment)
     tale.must("before the cut every tally says that it is provisional", before["provisional"])
@@ -86,20 +83,18 @@ async def outcome(one: Cast, tale: Tale, agreed: str) -> Path:
     cites: list[str] = [agreed]
     draft = await one.ask("Selam", "outcome.draft", title="A pilot", text=AMENDED, joint=True, lang="en", cites=cites)
     drafted = str(draft["id"])
-    await one.all_hold(drafted)
+    await one.agree()
     for name in ENDORSING:
-        signed = await one.ask(name, "outcome.endorse", id=drafted, name=f"{name} of Bridges")
-        await one.all_hold(str(signed["id"]))
-    reserved = await one.ask("Dawit", "outcome.endorse", id=drafted, reserve=True, reason=RESERVED)
-    await one.all_hold(str(reserved["id"]))
+        await one.ask(name, "outcome.endorse", id=drafted, name=f"{name} of Bridges")
+        await one.agree()
+    await one.ask("Dawit", "outcome.endorse", id=drafted, reserve=True, reason=RESERVED)
     await one.agree()
     why = await one.refused(FOUNDER, "outcome.seal", id=drafted, reason="Done.")
     tale.must("the seal is refused until the objection is answered or attached", why)
     rows = (await one.ask(FOUNDER, "outcome.list"))["outcomes"]
     for objection in rows[0]["against"]:
-        attached = await one.ask("Selam", "outcome.attach", id=drafted, objection=objection["id"])
-        await one.all_hold(str(attached["id"]))
-    await one.agree()
+        await one.ask("Selam", "outcome.attach", id=drafted, objection=objection["id"])
+        await one.agree()
     await one.cosigned(await one.ask(FOUNDER, "outcome.seal", id=drafted, reason="Done."))
     path = one.folder / "outcome"
     await one.ask(FOUNDER, "outcome.export", id=drafted, path=str(path))
@@ -121,20 +116,18 @@ async def questions(one: Cast, tale: Tale) -> None:
     tale.tell("A questionnaire; its counts leave the room only when the room agrees, and none below five.")
     asked = ["Were you heard? | yes | partly | no", "Would you come again? | yes | no"]
     survey = str((await one.ask("Omar", "survey", title="Afterwards", questions=list(asked)))["id"])
-    await one.all_hold(survey)
-    last = ""
+    await one.agree()
     for number, name in enumerate(EVERYBODY):
         choices: list[str] = ["1" if number < 7 else "2" if number < 12 else "3", "1" if number % 2 else "2"]
-        last = str((await one.ask(name, "answer", id=survey, choices=list(choices)))["id"])
-    await one.all_hold(last)
+        await one.ask(name, "answer", id=survey, choices=list(choices))
     await one.agree()
     await one.act("cut", "We count the answers.")
     tale.must("no count leaves without the room's consent", await one.refused("Omar", "evaluation", id=survey))
     release = str((await one.ask("Omar", "release", id=survey, text="For the two cities."))["id"])
-    await one.all_hold(release)
+    await one.agree()
     for name in (*FACILITATORS, *DIASPORA, *HOME):
-        last = str((await one.ask(name, "stance", id=release, value="agree"))["id"])
-    await one.all_hold(last)
+        await one.ask(name, "stance", id=release, value="agree")
+    await one.agree()
     packs = [await one.ask(name, "evaluation", id=survey) for name in EVERYBODY]
     tale.must("thirteen machines computed one pack", len({str(pack) for pack in packs}) == 1)
     counts = [question["counts"] for question in packs[0]["questions"]]
