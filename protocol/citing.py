@@ -2,7 +2,8 @@
 
 Implements docs/spec/events.md, section Citing. An event may name 4 parents and 8 control heads. With more heads than
 fit, those come first without which the author's own seat, key and acceptance, or some change of the roster, would not
-be in its past; then the lowest (lamport, id), so that old heads are not left behind.
+be in its past; then the lowest (lamport, id), so that old heads are not left behind. In a room the highest comes
+first: else what somebody says could stand before what it is about.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Citing:
             heads = _choose(self.control, needed, LIMIT_PARENTS)
             return _ids(heads), (), 1 + max((head.lamport for head in heads), default=0)
         heads = _choose(self.control, needed, LIMIT_CONTROL)
-        parents = self.rooms.get(room, ())[:LIMIT_PARENTS]
+        parents = _ends(self.rooms.get(room, ()))
         lamport = 1 + max([head.lamport for head in heads] + [lamport for _, lamport in parents], default=0)
         return tuple(sorted(event for event, _ in parents)), _ids(heads), lamport
 
@@ -96,6 +97,11 @@ def _choose(heads: tuple[Head, ...], needed: int, most: int) -> list[Head]:
         needed &= ~best.past
     rest = [head for head in heads if head not in chosen]
     return chosen + rest[: most - len(chosen)]
+
+
+def _ends(heads: tuple[tuple[EventId, int], ...]) -> tuple[tuple[EventId, int], ...]:
+    """Of a room's heads, in order, those to name: the last, to stand after all that was seen, and the first."""
+    return heads if len(heads) <= LIMIT_PARENTS else (*heads[: LIMIT_PARENTS - 1], heads[-1])
 
 
 def _ids(heads: list[Head]) -> tuple[EventId, ...]:

@@ -64,16 +64,29 @@ def test_of_idle_heads_the_oldest_are_named_first():
     assert set(named) == set(heads[:LIMIT_PARENTS])
 
 
-def test_of_many_room_heads_the_oldest_are_named():
+def test_of_many_room_heads_the_oldest_are_named_and_the_newest():
     story = crowd(3)
     before = story.now()
     said = [story.say("guest 0", f"{n}", seen=before, seq=n + 1) for n in range(6)]
-    oldest = sorted(said, key=lambda event: event.order)[:LIMIT_PARENTS]
+    ordered = sorted(said, key=lambda event: event.order)
     parents, _, lamport = story.state().cite(story.plenary)
-    assert set(parents) == {event.id for event in oldest}
-    assert lamport == 1 + max(event.header.lamport for event in oldest)
+    assert set(parents) == {event.id for event in (*ordered[: LIMIT_PARENTS - 1], ordered[-1])}
+    assert lamport == 1 + max(event.header.lamport for event in said)
     story.say("guest 1", "all heard")
     assert story.reason(story.say("guest 2", "and again")) is None
+
+
+def test_what_is_said_stands_after_all_that_its_author_had_seen():
+    story = crowd(3)
+    before = story.now()
+    for number in range(6):
+        story.say("guest 0", f"aside {number}", seen=before, seq=number + 1)
+    ends = [story.say("guest 1", "and so", seen=before)]
+    for _ in range(5):
+        ends.append(story.say("guest 1", "on", seen=before | {end.id for end in ends}))
+    answered = max(ends, key=lambda event: event.order)
+    reply = story.say("guest 2", "To the last of it.")
+    assert reply.order > answered.order
 
 
 def test_a_removal_names_the_last_of_every_session():
