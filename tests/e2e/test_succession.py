@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 import trio
-from citizens import admitted, found, invited, join, open_citizen, sees, sent, until
+from citizens import admitted, found, invited, join, open_citizen, sees, sent
 from relays import relay as running_relay
+from waiting import eventually
 
 from tertulia.node.clock import wall_clock
 from tertulia.protocol import frame as frames
@@ -52,7 +53,7 @@ async def decided(first, second, method: str, **params) -> dict:
         await proposal(second, waiting["card"])
         assert (await second.call("commons.sign", {"card": waiting["card"]}))["state"] == "published"
     for one in (first, second):
-        await until(one, lambda one=one: card(one).version >= waiting["version"])
+        await eventually(lambda one=one: card(one).version >= waiting["version"], 30)
     return waiting
 
 
@@ -91,7 +92,7 @@ async def test_a_stolen_key_is_succeeded_and_everybody_follows(tmp_path) -> None
             await admitted(one, await join(one, name, await invited(ruth, talk)))
         keys = {one: (await one.call("commons.stewards.key"))["steward"] for one in people}
         await ruth.call("commons.stewards.add", {"steward": keys[omar]})
-        await until(omar, lambda: bool(keeper(omar).chain))
+        await eventually(lambda: bool(keeper(omar).chain), 30)
         await decided(ruth, omar, "commons.stewards.add", steward=keys[lea], quorum=2)
         here = ruth.service.core.commons[commons_of(ruth)]
         async with running_relay(tmp_path / "relay", here) as lisboa:
@@ -99,9 +100,9 @@ async def test_a_stolen_key_is_succeeded_and_everybody_follows(tmp_path) -> None
             address = served["address"]
             await decided(ruth, omar, "commons.relays.add", address=address, words="Lisboa")
             for one in people:
-                await until(one, lambda one=one: bool(card(one).relays))
+                await eventually(lambda one=one: bool(card(one).relays), 30)
             await ruth.call("role", {"dialogue": talk, "member": "Omar", "facilitator": True})
-            await until(omar, lambda: len(facilitators(omar, talk)) == 2)
+            await eventually(lambda: len(facilitators(omar, talk)) == 2, 30)
             old_invite = await invited(omar, talk)
 
             # Ruth's machine is in other hands from now on: its key crowds the proposals, and signs what it likes.
@@ -112,7 +113,7 @@ async def test_a_stolen_key_is_succeeded_and_everybody_follows(tmp_path) -> None
             assert handed["lacking"] == 1
             heirs = sorted(bytes.fromhex(keys[one]) for one in (omar, lea, ada))
             for one in people:
-                await until(one, lambda one=one: list(card(one).stewards.keys) == heirs)
+                await eventually(lambda one=one: list(card(one).stewards.keys) == heirs, 30)
 
             # Without a quorum a card is forged; by the key that once decided alone, it is a fork.
             eve = os.urandom(32)
@@ -135,7 +136,7 @@ async def test_a_stolen_key_is_succeeded_and_everybody_follows(tmp_path) -> None
             # A newcomer with an invite from before finds the card of today.
             async with open_citizen(tmp_path / "noor") as noor:
                 await admitted(noor, await join(noor, "Noor", old_invite))
-                await until(noor, lambda: bool(keeper(noor).chain) and card(noor) == card(ada))
+                await eventually(lambda: bool(keeper(noor).chain) and card(noor) == card(ada), 30)
                 await noor.call("say", {"dialogue": talk, "text": "hello"})
                 await sent(noor)
                 await sees(lea, talk, "hello")
